@@ -1,0 +1,54 @@
+// Every error code, numbered once and never reused. Scripts may rely on the numbers.
+#pragma once
+
+#include <cstdint>
+
+namespace lockstep {
+
+inline constexpr uint16_t first_fault_code = 9000;
+
+enum class Code : uint16_t {
+  // base, codec
+  overflow = 100,
+  truncated = 101,
+  trailing_bytes = 102,
+  not_canonical = 103,
+  too_large = 104,
+  // crypto
+  wrong_hash = 150,
+  bad_opening = 151,
+  // law
+  bad_record = 200,
+  bad_shape = 201,
+  bad_program = 202,
+  bad_law_version = 203,
+  // graph
+  not_differentiable = 250,
+  bad_graph = 251,
+  // formats
+  bad_gzip = 300,
+  bad_idx = 301,
+  bad_onnx = 302,
+  unsupported_onnx = 303,
+  bad_safetensors = 304,
+  // spec
+  bad_yaml = 400,
+  unknown_key = 401,
+  duplicate_key = 402,
+  wrong_type = 403,
+  out_of_range = 404,
+  missing_key = 405,
+  // prepare, plan, store, exec
+  file_not_found = 500,
+  bad_data = 501,
+  blob_missing = 502,
+  wrong_task = 503,
+  bad_plan = 504,
+  // tensor
+  unsupported_device = 550,
+  // faults
+  internal = 9000,
+  io_failed = 9001,
+};
+
+}  // namespace lockstep

@@ -1,0 +1,278 @@
+// Folds with accumulators of their own: reduce, max-pool and its gradient, rank.
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "law/fold_internal.h"
+
+namespace lockstep::law {
+namespace {
+
+uint64_t lowest_of(DType type) {
+  if (type == DType::f32) {
+    return 0xff800000;
+  }
+  if (type == DType::f64) {
+    return 0xfff0000000000000;
+  }
+  return is_signed(type) ? uint64_t{1} << (size_of(type) * 8 - 1) : 0;
+}
+
+uint64_t highest_of(DType type) {
+  if (type == DType::f32) {
+    return 0x7f800000;
+  }
+  if (type == DType::f64) {
+    return 0x7ff0000000000000;
+  }
+  const uint64_t all = ~uint64_t{0} >> (64 - size_of(type) * 8);
+  return is_signed(type) ? all >> 1 : all;
+}
+
+class Reduce final : public Primitive {
+ public:
+  explicit Reduce(const Op& op) : type_(op.record->out.type) {
+    const auto& attr = std::get<ReduceAttr>(op.record->attributes);
+    const Dims& dims = op.in[0].dims;
+    const Dims strides = strides_of(dims);
+    for (size_t axis = 0; axis < dims.size(); ++axis) {
+      const bool reduced = std::find(attr.axes.begin(), attr.axes.end(), axis) != attr.axes.end();
+      (reduced ? reduced_ : kept_).push_back(dims[axis]);
+      (reduced ? reduced_strides_ : kept_strides_).push_back(strides[axis]);
+    }
+    n_ = count_of(reduced_);
+    segments_ = std::max<int64_t>(1, (n_ + limits::reduce_terms - 1) / limits::reduce_terms);
+    switch (attr.op) {
+      case ReduceOp::sum:
+        merge_ = MapOp::add;
+        identity_ = 0;
+        break;
+      case ReduceOp::product:
+        merge_ = MapOp::multiply;
+        identity_ = one_of(type_);
+        break;
+      case ReduceOp::maximum:
+        merge_ = MapOp::maximum;
+        identity_ = lowest_of(type_);
+        break;
+      case ReduceOp::minimum:
+        merge_ = MapOp::minimum;
+        identity_ = highest_of(type_);
+        break;
+    }
+  }
+  [[nodiscard]] int64_t range(int64_t o) const override {
+    return std::min(limits::reduce_terms, n_ - o % segments_ * limits::reduce_terms);
+  }
+  [[nodiscard]] int words() const override { return limits::reduce_lanes; }
+  [[nodiscard]] DType accumulator() const override { return type_; }
+  void init(std::span<uint64_t> acc) const override {
+    std::fill(acc.begin(), acc.end(), identity_);
+  }
+  void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
+    int64_t at[limits::rank_max];
+    int64_t element = 0;
+    split(o / segments_, kept_, at);
+    for (size_t i = 0; i < kept_.size(); ++i) {
+      element += at[i] * kept_strides_[i];
+    }
+    split(o % segments_ * limits::reduce_terms + r, reduced_, at);
+    for (size_t i = 0; i < reduced_.size(); ++i) {
+      element += at[i] * reduced_strides_[i];
+    }
+    uint64_t& lane = acc[static_cast<size_t>(r % limits::reduce_lanes)];
+    lane = binary(merge_, type_, lane, in.bits(0, element));
+  }
+  [[nodiscard]] uint64_t finish(int64_t, Reader&, std::span<const uint64_t> acc) const override {
+    std::array<uint64_t, limits::reduce_lanes> lanes;
+    std::copy(acc.begin(), acc.end(), lanes.begin());
+    for (size_t half = lanes.size() / 2; half > 0; half /= 2) {
+      for (size_t i = 0; i < half; ++i) {
+        lanes[i] = binary(merge_, type_, lanes[i], lanes[i + half]);
+      }
+    }
+    return canonical(type_, lanes[0]);
+  }
+
+ private:
+  DType type_;
+  Dims kept_, kept_strides_, reduced_, reduced_strides_;
+  int64_t n_ = 0, segments_ = 1;
+  MapOp merge_ = MapOp::add;
+  uint64_t identity_ = 0;
+};
+
+/// Positions first … last − 1 of one axis.
+struct Span {
+  int64_t first, last;
+  [[nodiscard]] int64_t size() const { return last - first; }
+};
+
+/// Coordinates that max-pool and its gradient share: x [n,h,w,c], y [n,oh,ow,c].
+class Pool : public Primitive {
+ public:
+  Pool(const Op& op, const Dims& y)
+      : type_(op.record->out.type),
+        attr_(std::get<PoolAttr>(op.record->attributes)),
+        x_(op.in[0].dims),
+        y_(y) {}
+  [[nodiscard]] int words() const override { return 1; }
+  [[nodiscard]] DType accumulator() const override { return type_; }
+  void init(std::span<uint64_t> acc) const override { acc[0] = 0; }
+  [[nodiscard]] uint64_t finish(int64_t, Reader&, std::span<const uint64_t> acc) const override {
+    return canonical(type_, acc[0]);
+  }
+
+ protected:
+  [[nodiscard]] Span rows(int64_t oh) const {
+    const int64_t first = oh * attr_.stride_h - attr_.pad_top;
+    return {std::max<int64_t>(0, first), std::min(x_[1], first + attr_.window_h)};
+  }
+  [[nodiscard]] Span columns(int64_t ow) const {
+    const int64_t first = ow * attr_.stride_w - attr_.pad_left;
+    return {std::max<int64_t>(0, first), std::min(x_[2], first + attr_.window_w)};
+  }
+  [[nodiscard]] int64_t x_at(int64_t n, int64_t h, int64_t w, int64_t c) const {
+    return ((n * x_[1] + h) * x_[2] + w) * x_[3] + c;
+  }
+
+  DType type_;
+  const PoolAttr& attr_;
+  const Dims &x_, &y_;
+};
+
+class MaxPool final : public Pool {
+ public:
+  explicit MaxPool(const Op& op) : Pool(op, op.record->out.dims) {}
+  [[nodiscard]] int64_t range(int64_t o) const override {
+    int64_t at[4];
+    split(o, y_, at);
+    return rows(at[1]).size() * columns(at[2]).size();
+  }
+  void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
+    int64_t at[4];
+    split(o, y_, at);
+    const Span wide = columns(at[2]);
+    const int64_t h = rows(at[1]).first + r / wide.size();
+    const uint64_t value = in.bits(0, x_at(at[0], h, wide.first + r % wide.size(), at[3]));
+    acc[0] = r == 0 ? canonical(type_, value) : binary(MapOp::maximum, type_, acc[0], value);
+  }
+};
+
+class MaxPoolGrad final : public Pool {
+ public:
+  explicit MaxPoolGrad(const Op& op) : Pool(op, op.in[1].dims) {}
+  [[nodiscard]] int64_t range(int64_t o) const override {
+    int64_t at[4];
+    split(o, x_, at);
+    return high(at[1]).size() * wide(at[2]).size();
+  }
+  void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
+    int64_t at[4];
+    split(o, x_, at);
+    const Span across = wide(at[2]);
+    const int64_t oh = high(at[1]).first + r / across.size();
+    const int64_t ow = across.first + r % across.size();
+    if (first_maximum(at[0], oh, ow, at[3], in) == o) {
+      const int64_t y = ((at[0] * y_[1] + oh) * y_[2] + ow) * y_[3] + at[3];
+      acc[0] = binary(MapOp::add, type_, acc[0], in.bits(1, y));
+    }
+  }
+
+ private:
+  /// The windows that cover position i of an axis.
+  [[nodiscard]] static Span covering(int64_t i_padded,
+                                     int64_t window,
+                                     int64_t stride,
+                                     int64_t count) {
+    const int64_t first = i_padded < window ? 0 : (i_padded - window) / stride + 1;
+    const int64_t last = std::min(count, i_padded / stride + 1);
+    return {first, std::max(first, last)};
+  }
+  [[nodiscard]] Span high(int64_t i) const {
+    return covering(i + attr_.pad_top, attr_.window_h, attr_.stride_h, y_[1]);
+  }
+  [[nodiscard]] Span wide(int64_t j) const {
+    return covering(j + attr_.pad_left, attr_.window_w, attr_.stride_w, y_[2]);
+  }
+  /// The element of x that a window's maximum is: its first NaN, else the first equal under ==.
+  [[nodiscard]] int64_t first_maximum(
+      int64_t n, int64_t oh, int64_t ow, int64_t c, Reader& in) const {
+    int64_t best = -1;
+    uint64_t best_bits = 0;
+    const Span down = rows(oh);
+    const Span across = columns(ow);
+    for (int64_t h = down.first; h < down.last; ++h) {
+      for (int64_t w = across.first; w < across.last; ++w) {
+        const int64_t element = x_at(n, h, w, c);
+        const uint64_t bits = in.bits(0, element);
+        const bool is_nan = binary(MapOp::not_equal, type_, bits, bits) != 0;
+        if (is_nan) {
+          return element;
+        }
+        if (best < 0 || binary(MapOp::less, type_, best_bits, bits) != 0) {
+          best = element;
+          best_bits = bits;
+        }
+      }
+    }
+    return best;
+  }
+};
+
+/// How many j of the last axis come before i.
+class Rank final : public Primitive {
+ public:
+  explicit Rank(const Op& op)
+      : type_(op.in[0].type),
+        descending_(std::get<RankAttr>(op.record->attributes).descending),
+        n_(op.in[0].dims.back()) {}
+  [[nodiscard]] int64_t range(int64_t) const override { return n_; }
+  [[nodiscard]] int words() const override { return 1; }
+  [[nodiscard]] DType accumulator() const override { return DType::i64; }
+  void init(std::span<uint64_t> acc) const override { acc[0] = 0; }
+  [[nodiscard]] uint64_t finish(int64_t, Reader&, std::span<const uint64_t> acc) const override {
+    return acc[0];
+  }
+  void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
+    const int64_t i = o % n_;
+    const uint64_t mine = in.bits(0, o);
+    const uint64_t other = in.bits(0, o - i + r);
+    acc[0] += before(other, mine, r < i) ? 1 : 0;
+  }
+
+ private:
+  /// NaN comes after all in both directions; equals (−0 = +0, NaN with NaN) by index.
+  [[nodiscard]] bool before(uint64_t other, uint64_t mine, bool lower) const {
+    const bool other_nan = binary(MapOp::not_equal, type_, other, other) != 0;
+    const bool my_nan = binary(MapOp::not_equal, type_, mine, mine) != 0;
+    if (other_nan || my_nan) {
+      return other_nan == my_nan ? lower : my_nan;
+    }
+    if (binary(MapOp::equal, type_, other, mine) != 0) {
+      return lower;
+    }
+    return (binary(MapOp::less, type_, other, mine) != 0) != descending_;
+  }
+  DType type_;
+  bool descending_;
+  int64_t n_;
+};
+
+}  // namespace
+
+std::unique_ptr<Primitive> reduction_primitive(const Op& op) {
+  switch (op.record->kind) {
+    case Kind::reduce:
+      return std::make_unique<Reduce>(op);
+    case Kind::max_pool:
+      return std::make_unique<MaxPool>(op);
+    case Kind::max_pool_grad:
+      return std::make_unique<MaxPoolGrad>(op);
+    default:
+      CHECK(op.record->kind == Kind::rank);
+      return std::make_unique<Rank>(op);
+  }
+}
+
+}  // namespace lockstep::law

@@ -1,0 +1,107 @@
+// What a requester asks for, as plain data: the outcome of reading a job file. Everything here has
+// been checked and every default is written out; nothing here knows about YAML or reads a file.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/amount.h"
+
+namespace lockstep::model {
+
+/// Paths are as written in the job file; whoever opens them resolves them against its folder.
+enum class DataFormat : uint8_t { idx };
+
+struct DataSpec {
+  DataFormat format = DataFormat::idx;
+  std::string train_images;
+  std::string train_labels;
+  std::string test_images;  // both test paths are empty, or neither
+  std::string test_labels;
+  uint32_t blob_images = 1000;  // images in one blob: a task reads one
+  uint64_t shuffle_seed = 0;
+  bool operator==(const DataSpec&) const = default;
+};
+
+enum class Loss : uint8_t { softmax_cross_entropy };
+enum class OptimizerKind : uint8_t { sgd };
+enum class Schedule : uint8_t { constant, warmup_cosine };
+
+struct OptimizerSpec {
+  OptimizerKind kind = OptimizerKind::sgd;
+  float momentum = 0.9F;  // in [0, 1)
+  bool operator==(const OptimizerSpec&) const = default;
+};
+
+struct LearningRateSpec {
+  Schedule schedule = Schedule::warmup_cosine;
+  float base = 0.05F;          // above 0
+  uint32_t warmup_steps = 60;  // at most rounds x local_steps; 0 for a constant rate
+  bool operator==(const LearningRateSpec&) const = default;
+};
+
+struct TrainSpec {
+  Loss loss = Loss::softmax_cross_entropy;
+  OptimizerSpec optimizer;
+  LearningRateSpec lr;
+  uint32_t batch = 25;        // batch x local_steps <= blob_images
+  uint32_t rounds = 60;       // averagings
+  uint32_t lanes = 6;         // tasks of a round, averaged in lane order
+  uint32_t local_steps = 40;  // steps of one task
+  uint32_t claim_every = 5;   // state roots are claimed every so many steps (H)
+  uint64_t seed = 0;
+  bool operator==(const TrainSpec&) const = default;
+};
+
+struct GpuSpec {
+  uint32_t count = 0;  // 0: none asked for
+  std::string name;    // "any" or a device's name such as "A100"; empty when count is 0
+  bool operator==(const GpuSpec&) const = default;
+};
+
+/// The least a machine must have to run one task. Nothing said, nothing asked.
+struct ResourceSpec {
+  std::optional<uint32_t> cpus;
+  std::optional<uint64_t> memory_bytes;
+  GpuSpec gpu;
+  bool operator==(const ResourceSpec&) const = default;
+};
+
+enum class VerifyKind : uint8_t { none, confirm, spot, replicate, full, self };
+
+struct VerifySpec {
+  VerifyKind kind = VerifyKind::spot;
+  uint32_t share_millionths = 100'000;  // spot: 1 to 999,999; full: 1,000,000; others 0
+  uint32_t copies = 0;                  // replicate: how many owners run each task; others 0
+  bool operator==(const VerifySpec&) const = default;
+};
+
+/// automatic: the planner takes `job` for a job under an hour, otherwise a span of one hour.
+enum class FinalityKind : uint8_t { automatic, job, span };
+
+struct FinalitySpec {
+  FinalityKind kind = FinalityKind::automatic;
+  uint64_t span_seconds = 0;  // above 0 exactly for a span
+  bool operator==(const FinalitySpec&) const = default;
+};
+
+struct OutputSpec {
+  std::string weights = "model.safetensors";
+  bool operator==(const OutputSpec&) const = default;
+};
+
+struct JobSpec {
+  std::string name;
+  std::string model;  // path of the ONNX file
+  DataSpec data;
+  TrainSpec train;
+  ResourceSpec resources;
+  std::optional<Amount> budget;  // the most the requester pays; absent: no bound was stated
+  VerifySpec verify;
+  FinalitySpec finality;
+  OutputSpec outputs;
+  bool operator==(const JobSpec&) const = default;
+};
+
+}  // namespace lockstep::model

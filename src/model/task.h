@@ -1,0 +1,42 @@
+// A task: a pure function from content-addressed leaves to content-addressed leaves.
+#pragma once
+
+#include <optional>
+
+#include "model/job.h"
+
+namespace lockstep::model {
+
+/// What a task is for. Tasks of one job are told apart by this, in the order of its fields.
+enum class TaskKind : uint8_t { lane, merge, evaluate, sum };
+struct TaskTag {
+  TaskKind kind = TaskKind::lane;
+  uint32_t round = 0;  // lane and merge
+  uint32_t part = 0;   // lane: its number; evaluate: the blob's
+  auto operator<=>(const TaskTag&) const = default;
+};
+
+/// A leaf's value before the task: a job input, or what another task's leaf became.
+struct LeafInput {
+  TensorRef tensor;
+  std::optional<TaskTag> task;
+  uint32_t leaf = 0;
+};
+
+struct Task {
+  TaskTag tag;
+  const ProgramRef* program = nullptr;  // of the job, which outlives its tasks
+  uint32_t steps = 1;
+  uint32_t claim_every = 1;       // state roots are claimed every so many steps
+  uint64_t operations = 0;        // all steps, by the law's cost
+  std::vector<LeafInput> leaves;  // in the program's order
+};
+
+struct Execution {
+  TaskTag tag;
+  std::vector<TensorRef> leaves;  // after the last step, in the program's order
+  Hash input_root, output_root;
+  std::vector<Hash> state_roots;  // after every claim_every-th step and after the last
+};
+
+}  // namespace lockstep::model

@@ -1,0 +1,24 @@
+// A job file's spec and its data made into a content-addressed job.
+#pragma once
+
+#include "env/files.h"
+#include "formats/onnx.h"
+#include "model/job.h"
+#include "store/blobs.h"
+
+namespace lockstep::prepare {
+
+struct Prepared {
+  model::TrainJob job;
+  formats::Model model;
+};
+
+/// Reads the model and the data (paths relative to `folder`), shuffles and cuts the training
+/// images, builds the programs and puts every tensor into `blobs`. Errors: those of the formats and
+/// of the files; bad_data when images, labels and model do not fit; `where` is the file.
+Result<Prepared> prepare(const model::JobSpec& spec,
+                         const std::string& folder,
+                         env::Files& files,
+                         store::Blobs& blobs);
+
+}  // namespace lockstep::prepare

@@ -1,0 +1,45 @@
+#include "store/blobs.h"
+
+#include <gtest/gtest.h>
+
+namespace lockstep::store {
+namespace {
+
+/// Gives back other bytes than were stored.
+class RottenValues final : public env::KeyValue {
+ public:
+  Result<std::optional<Bytes>> get(const std::string&) override { return std::optional(Bytes{1}); }
+  Result<void> apply(std::vector<Change>) override { return {}; }
+};
+
+TEST(Blobs, GivesBackWhatWasPut) {
+  env::MemoryKeyValue values;
+  Blobs blobs(values, crypto::Mode::derive("test"));
+  const Bytes bytes{1, 2, 3};
+  const auto address = blobs.put(bytes);
+  ASSERT_TRUE(address.ok());
+  EXPECT_EQ(*address, crypto::hash(crypto::Mode::derive("test"), bytes));
+  EXPECT_EQ(*blobs.get(*address), bytes);
+}
+
+TEST(Blobs, SaysWhenABlobIsMissing) {
+  env::MemoryKeyValue values;
+  Blobs blobs(values, crypto::Mode::plain());
+  EXPECT_EQ(blobs.get(Hash{}).error().code, Code::blob_missing);
+}
+
+TEST(Blobs, NeverGivesBytesOfAnotherHash) {
+  RottenValues values;
+  Blobs blobs(values, crypto::Mode::plain());
+  EXPECT_EQ(blobs.get(*blobs.put({1, 2, 3})).error().code, Code::wrong_hash);
+}
+
+TEST(MemoryKeyValue, AppliesABatchInOrder) {
+  env::MemoryKeyValue values;
+  ASSERT_TRUE(values.apply({{"a", Bytes{1}}, {"a", Bytes{2}}, {"b", Bytes{3}}, {"b", {}}}).ok());
+  EXPECT_EQ(**values.get("a"), Bytes{2});
+  EXPECT_FALSE(values.get("b")->has_value());
+}
+
+}  // namespace
+}  // namespace lockstep::store
