@@ -9,7 +9,7 @@ void Report::tell(const std::string& text, const std::string& name, nlohmann::js
   } else {
     std::printf("%s\n", text.c_str());
   }
-  std::fflush(stdout);
+  (void)std::fflush(stdout);
 }
 
 Exit Report::fail(const Error& error) const {
@@ -21,7 +21,7 @@ Exit Report::fail(const Error& error) const {
           {"what", error.what},
           {"next", error.next}});
   } else {
-    std::fprintf(stderr, "error: %s\n", error.message().c_str());
+    (void)std::fprintf(stderr, "error: %s\n", error.message().c_str());
   }
   return error.is_fault() ? Exit::failed : Exit::invalid_input;
 }

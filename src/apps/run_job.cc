@@ -25,7 +25,7 @@ std::string folder_of(const std::string& path) {
 template <class... Args>
 std::string format(const char* pattern, Args... args) {
   char text[256];
-  std::snprintf(text, sizeof text, pattern, args...);
+  (void)std::snprintf(text, sizeof text, pattern, args...);  // cut when too long
   return text;
 }
 
@@ -36,7 +36,8 @@ Result<model::JobSpec> read_job(env::Files& files, const std::string& path) {
 
 /// LOCKSTEP_ISA=portable or avx2 chooses the kernels; unset, the widest that this machine has.
 Result<tensor::Isa> choose_isa() {
-  const char* const wanted = std::getenv("LOCKSTEP_ISA");
+  // No thread runs yet.
+  const char* const wanted = std::getenv("LOCKSTEP_ISA");  // NOLINT(concurrency-mt-unsafe)
   const std::string name = wanted == nullptr ? "" : wanted;
   if (name == "portable") {
     crypto::set_isa(crypto::Isa::portable);
@@ -82,9 +83,9 @@ class Run {
   void tell_plan(const model::TrainJob& job, const plan::TrainPlanner& planner) const {
     const auto& train = job.spec.train;
     const double units = static_cast<double>(planner.operations()) * 1e-9;
-    report_.tell(format("job %s: %llu tasks, %u rounds of %u lanes, %.3f units of work",
+    report_.tell(format("job %s: %s tasks, %u rounds of %u lanes, %.3f units of work",
                         job.spec.name.c_str(),
-                        static_cast<unsigned long long>(planner.task_count()),
+                        std::to_string(planner.task_count()).c_str(),
                         train.rounds,
                         train.lanes,
                         units),

@@ -74,7 +74,7 @@ std::vector<Isa> isas() {
 
 /// Restores the ISA of the process.
 class Blake3 : public testing::Test {
- protected:
+ public:
   ~Blake3() override { set_isa(best_isa()); }
 };
 
@@ -144,7 +144,7 @@ TEST_F(Blake3, SizesRoundTheEdgesOfChunksAndGroupsAgree) {
 TEST_F(Blake3, KernelsAgreeOnEveryCountAndLargeChunkIndices) {
 #if defined(__x86_64__)
   if (best_isa() == Isa::avx2) {
-    const Bytes bytes = noise(20 * 1024);
+    const Bytes bytes = noise(20'480);
     const Mode mode = vector_key();
     for (const uint64_t first : {uint64_t{0}, (uint64_t{1} << 32) - 3, (uint64_t{1} << 53) + 5}) {
       for (size_t count = 0; count <= 20; ++count) {
@@ -217,9 +217,9 @@ TEST_F(Blake3, ModesDiffer) {
   EXPECT_NE(plain, hash(vector_key(), bytes));
 }
 
-const size_t tree_sizes[] = {0,      1,      1023,   1024,   1025,   2047,      2048,     2049,
-                             3073,   4096,   5000,   5120,   5121,   7 * 1024,  8 * 1024, 9000,
-                             16'384, 16'385, 17'000, 31'744, 32'769, 65 * 1024, 66'561,   100'000};
+const size_t tree_sizes[] = {0,      1,      1023,   1024,   1025,   2047,   2048,   2049,
+                             3073,   4096,   5000,   5120,   5121,   7'168,  8'192,  9000,
+                             16'384, 16'385, 17'000, 31'744, 32'769, 66'560, 66'561, 100'000};
 
 TEST_F(Blake3, EveryChunkClimbsToTheRoot) {
   for (const size_t size : tree_sizes) {
@@ -365,7 +365,7 @@ TEST_F(Blake3, DescendantsOfSmallTrees) {
 using Blake3DeathTest = Blake3;
 
 TEST_F(Blake3DeathTest, RangesThatAreNoNodesAbort) {
-  const Bytes message = noise(5 * 1024);
+  const Bytes message = noise(5'120);
   const Mode mode = Mode::plain();
   EXPECT_DEATH((void)subtree(mode, message, 0, 3), "check failed");
   EXPECT_DEATH((void)subtree(mode, message, 1, 3), "check failed");

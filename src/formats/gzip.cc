@@ -74,7 +74,8 @@ class Inflater {
   int step(std::span<uint8_t> out) {
     const size_t in_piece = std::min(left_.size(), piece_bytes);
     const size_t out_piece = std::min(out.size(), piece_bytes);
-    stream_.next_in = const_cast<Bytef*>(left_.data());  // zlib only reads it
+    // zlib only reads it.
+    stream_.next_in = const_cast<Bytef*>(left_.data());  // NOLINT(*-pro-type-const-cast)
     stream_.avail_in = static_cast<uInt>(in_piece);
     stream_.next_out = out.data();
     stream_.avail_out = static_cast<uInt>(out_piece);

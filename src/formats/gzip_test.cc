@@ -11,7 +11,8 @@ Bytes pack(const Bytes& bytes) {
   z_stream stream{};
   EXPECT_EQ(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
   Bytes out(bytes.size() + bytes.size() / 100 + 1000);
-  stream.next_in = const_cast<Bytef*>(bytes.data());
+  stream.next_in =
+      const_cast<Bytef*>(bytes.data());  // NOLINT(*-pro-type-const-cast): zlib only reads
   stream.avail_in = static_cast<uInt>(bytes.size());
   stream.next_out = out.data();
   stream.avail_out = static_cast<uInt>(out.size());

@@ -3,7 +3,7 @@
 #include "formats/onnx.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace lockstep;
+  using namespace lockstep;  // NOLINT(google-build-using-namespace)
   const auto model = formats::Model::import({data, size});
   if (!model.ok()) {
     const Code code = model.error().code;

@@ -75,7 +75,7 @@ class Importer {
   Result<Named> named(const Node& node, int input);
   Result<Activation> activation(const Node& node, int input);
   Result<int> constant_input(const Node& node, int input, DType type);
-  const Dims& dims_of(int constant) const;
+  [[nodiscard]] const Dims& dims_of(int constant) const;
   // Adds a step behind `value`, which becomes its result.
   void push(Activation& value, Step step);
   // Adds constant input number `input` as a bias of `size` values.

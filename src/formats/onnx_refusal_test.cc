@@ -9,7 +9,7 @@
 namespace lockstep::formats {
 namespace {
 
-using namespace onnx_testing;
+using namespace onnx_testing;  // NOLINT(google-build-using-namespace)
 
 void expect_refused(const File& file, Code code, const std::string& part) {
   const Result<Model> model = Model::import(file.bytes());

@@ -82,7 +82,9 @@ std::optional<Field> take_field(ByteView& left) {
   return field;
 }
 
-// Bytes of `message` that are not data of initialisers. Each level knows which field leads down.
+// Bytes of `message` that are not data of initialisers. Each level knows which field leads down, so
+// that it calls itself at most twice.
+// NOLINTNEXTLINE(misc-no-recursion)
 std::optional<size_t> structure_bytes(ByteView message, int level) {
   size_t sum = 0;
   while (!message.empty()) {

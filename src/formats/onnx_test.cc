@@ -15,7 +15,7 @@
 namespace lockstep::formats {
 namespace {
 
-using namespace onnx_testing;
+using namespace onnx_testing;  // NOLINT(google-build-using-namespace)
 
 Bytes example_model() {
   std::ifstream file(LOCKSTEP_SOURCE_DIR "/examples/fashion-mnist/model.onnx", std::ios::binary);

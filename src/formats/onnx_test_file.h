@@ -49,8 +49,8 @@ class File {
     tensor->set_data_type(TensorProto::FLOAT);
     tensor->mutable_dims()->Add(dims.begin(), dims.end());
     for (int64_t i = 0; i < law::count_of(dims); ++i) {
-      tensor->add_float_data(
-          small_number(static_cast<uint64_t>(i) + 1000 * static_cast<uint8_t>(name.back())));
+      tensor->add_float_data(small_number(static_cast<uint64_t>(i) +
+                                          1000 * uint64_t{static_cast<uint8_t>(name.back())}));
     }
     return *this;
   }

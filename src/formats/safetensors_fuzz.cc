@@ -3,7 +3,7 @@
 #include "formats/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace lockstep;
+  using namespace lockstep;  // NOLINT(google-build-using-namespace)
   const auto tensors = formats::read_safetensors({data, size});
   if (!tensors.ok()) {
     CHECK(tensors.error().code == Code::bad_safetensors);

@@ -377,7 +377,7 @@ Value Builder::reduce(Value x, law::ReduceAttr attr) {
       Kind::reduce, std::move(attr), std::span(&x, 1), {shape(x).type, std::move(*out)});
 }
 
-Value Builder::reduce_all(Value x, law::ReduceAttr attr) {
+Value Builder::reduce_all(Value x, const law::ReduceAttr& attr) {
   Value partial = reduce(x, attr);
   if (!impl_->alive(partial)) {
     return {};

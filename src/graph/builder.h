@@ -45,8 +45,8 @@ class Builder {
   Value map(law::MapAttr expression, std::span<const Value> inputs);  // numpy broadcasting
   Value contract(Value a, Value b, law::ContractAttr attr = {});      // rank 3
   Value reduce(Value x, law::ReduceAttr attr);  // one operator: segments of 4096, see LAW
-  Value reduce_all(Value x,
-                   law::ReduceAttr attr);  // as many operators as leave one result; dims = kept
+  Value reduce_all(
+      Value x, const law::ReduceAttr& attr);  // as many operators as leave one result; dims = kept
   Value conv(Value x, Value w, law::ConvAttr attr);
   Value conv_weight_grad(Value x, Value dy, law::ConvAttr attr, law::Dims w_dims);
   Value conv_input_grad(Value dy, Value w, law::ConvAttr attr, law::Dims x_dims);
@@ -100,8 +100,13 @@ Value softmax_cross_entropy(Builder& builder, Value logits, Value labels);
 struct SgdUpdate {
   Value parameter, momentum;
 };
+/// The settings of one update.
+struct Sgd {
+  Value rate;       // f32 []
+  float mu = 0.9F;  // momentum
+};
 SgdUpdate sgd_momentum(
-    Builder& builder, Value parameter, Value momentum, Value gradient, Value rate, float mu);
+    Builder& builder, Value parameter, Value momentum, Value gradient, const Sgd& sgd);
 
 /// Learning rate at global step t (i64 []): base·(t+1)/warmup for t < warmup, then
 /// base/2·(1 + cos(π·(t−warmup)/(total−warmup))). f32 [], by the law's cos.

@@ -255,7 +255,9 @@ TEST(Builder, BadShapesAreErrors) {
       [](Builder& b, Value) { b.argmax(b.scalar_f32(1)); },
       [](Builder& b, Value x) { b.set_derivative(x, x, x); },
       [](Builder& b, Value x) { softmax_cross_entropy(b, x, x); },
-      [](Builder& b, Value x) { sgd_momentum(b, x, x, b.scalar_f32(1), x, 0.9F); },
+      [](Builder& b, Value x) {
+        sgd_momentum(b, x, x, b.scalar_f32(1), {x, 0.9F});
+      },
       [](Builder& b, Value x) { warmup_cosine(b, x, 1.0F, 1, 2); },
       [](Builder& b, Value) { warmup_cosine(b, b.scalar_i64(0), 1.0F, 3, 2); },
   });
@@ -339,12 +341,12 @@ TEST(Layers, MomentumStepIsTwoFusedMultiplyAdds) {
   const float mu = 0.9F;
   const float rate = 0.037F;
   for (const bool parameter : {true, false}) {
-    const law::Tensor next = evaluate({f32({3}, p), f32({3}, v), f32({3}, g), f32({}, {rate})},
-                                      [&](Builder& b, const std::vector<Value>& in) {
-                                        const SgdUpdate update =
-                                            sgd_momentum(b, in[0], in[1], in[2], in[3], mu);
-                                        return parameter ? update.parameter : update.momentum;
-                                      });
+    const law::Tensor next =
+        evaluate({f32({3}, p), f32({3}, v), f32({3}, g), f32({}, {rate})},
+                 [&](Builder& b, const std::vector<Value>& in) {
+                   const SgdUpdate update = sgd_momentum(b, in[0], in[1], in[2], {in[3], mu});
+                   return parameter ? update.parameter : update.momentum;
+                 });
     for (size_t i = 0; i < p.size(); ++i) {
       const float momentum = std::fma(mu, v[i], g[i]);
       EXPECT_EQ(values_of<float>(next)[i], parameter ? std::fma(-rate, momentum, p[i]) : momentum);

@@ -63,7 +63,7 @@ void put(law::Tensor& tensor, int64_t i, float value) {
 struct Trained {
   Built built;
   size_t inputs;
-  std::vector<law::Tensor> step(const std::vector<law::Tensor>& x) const {
+  [[nodiscard]] std::vector<law::Tensor> step(const std::vector<law::Tensor>& x) const {
     std::vector<law::Tensor> state;
     for (size_t i = 0; i < built.program.leaves.size(); ++i) {
       const law::Shape& shape = built.program.leaves[i].shape;
@@ -144,6 +144,7 @@ Value weigh(Builder& builder, Value y) {
 void expect_numeric_of(const std::vector<Dims>& dims, const Make& make, float low, float high) {
   SplitMix random(7);
   std::vector<law::Tensor> x;
+  x.reserve(dims.size());
   for (const Dims& d : dims) {
     x.push_back(random_f32(random, d, low, high));
   }

@@ -144,16 +144,16 @@ Value softmax_cross_entropy(Builder& builder, Value logits, Value labels) {
 }
 
 SgdUpdate sgd_momentum(
-    Builder& builder, Value parameter, Value momentum, Value gradient, Value rate, float mu) {
+    Builder& builder, Value parameter, Value momentum, Value gradient, const Sgd& sgd) {
   if (builder.shape(parameter) != builder.shape(momentum) ||
-      builder.shape(parameter) != builder.shape(gradient) || builder.shape(rate).count() != 1) {
+      builder.shape(parameter) != builder.shape(gradient) || builder.shape(sgd.rate).count() != 1) {
     builder.fail(bad("parameter, momentum and gradient have one shape, the rate is a scalar"));
     return {};
   }
   const Value v_inputs[] = {momentum, gradient};
-  const Value v =
-      builder.map({{f32_node(mu), input_node(0), input_node(1), op_node(MapOp::fma)}}, v_inputs);
-  const Value p_inputs[] = {builder.reshape(rate, {}), v, parameter};
+  const Value v = builder.map(
+      {{f32_node(sgd.mu), input_node(0), input_node(1), op_node(MapOp::fma)}}, v_inputs);
+  const Value p_inputs[] = {builder.reshape(sgd.rate, {}), v, parameter};
   const Value p = builder.map(
       {{input_node(0), op_node(MapOp::negate), input_node(1), input_node(2), op_node(MapOp::fma)}},
       p_inputs);

@@ -74,7 +74,7 @@ class Terms {
     size_t nodes = 0;
     std::vector<uint32_t> inputs;  // terms, sorted
   };
-  Extent extent(uint32_t term, const std::vector<Extent>& known) const;
+  [[nodiscard]] Extent extent(uint32_t term, const std::vector<Extent>& known) const;
   Value emit_map(uint32_t root);
   Value cut(uint32_t root, const std::vector<bool>& used);
   [[nodiscard]] std::vector<bool> used_by(uint32_t root) const;

@@ -157,9 +157,17 @@ TEST(Check, RefusesAFoldOfTooManySteps) {
   EXPECT_FALSE(with(65'536 / 4 * 64 + 1));
 }
 
+Tensor twelve_ones(DType type, Dims dims) {
+  Tensor tensor;
+  tensor.shape.type = type;
+  tensor.shape.dims = std::move(dims);
+  tensor.data.assign(12, 1);
+  return tensor;
+}
+
 TEST(Roots, AreGolden) {
   const Program p = small_program();
-  const Tensor x{{DType::f32, {1, 3}}, Bytes(12, 1)};
+  const Tensor x = twelve_ones(DType::f32, {1, 3});
   const std::vector<Hash> roots(3, tensor_root(x));
   EXPECT_EQ(to_hex(program_root(p).view()),
             "acd4b9264bc35d337dd280debb4d31aad76ce1c3bb1a8b77dd6234711278e6df");
@@ -170,9 +178,9 @@ TEST(Roots, AreGolden) {
 }
 
 TEST(Roots, BindTypeDimsNameAndOrder) {
-  const Tensor a{{DType::f32, {1, 3}}, Bytes(12, 1)};
-  const Tensor b{{DType::i32, {1, 3}}, Bytes(12, 1)};
-  const Tensor c{{DType::f32, {3, 1}}, Bytes(12, 1)};
+  const Tensor a = twelve_ones(DType::f32, {1, 3});
+  const Tensor b = twelve_ones(DType::i32, {1, 3});
+  const Tensor c = twelve_ones(DType::f32, {3, 1});
   EXPECT_NE(tensor_root(a), tensor_root(b));
   EXPECT_NE(tensor_root(a), tensor_root(c));
   EXPECT_NE(leaf_hash("a", tensor_root(a)), leaf_hash("b", tensor_root(a)));

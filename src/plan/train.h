@@ -45,10 +45,12 @@ class TrainPlanner {
   [[nodiscard]] std::vector<model::TaskTag> all_tags() const;
   [[nodiscard]] std::vector<model::TaskTag> reads(const model::TaskTag& tag) const;
   [[nodiscard]] bool ready(const model::TaskTag& tag) const;
-  Result<model::Task> make(const model::TaskTag& tag) const;
-  Result<model::LeafInput> source(const model::TaskTag& tag, const std::string& leaf) const;
-  Result<model::LeafInput> from_task(const model::TaskTag& tag, std::string_view leaf) const;
-  Result<model::LeafInput> from_job(std::string_view leaf) const;
+  [[nodiscard]] Result<model::Task> make(const model::TaskTag& tag) const;
+  [[nodiscard]] Result<model::LeafInput> source(const model::TaskTag& tag,
+                                                const std::string& leaf) const;
+  [[nodiscard]] Result<model::LeafInput> from_task(const model::TaskTag& tag,
+                                                   std::string_view leaf) const;
+  [[nodiscard]] Result<model::LeafInput> from_job(std::string_view leaf) const;
 
   const model::TrainJob* job_;
   std::map<model::TaskKind, Program> programs_;

@@ -119,7 +119,7 @@ Result<graph::Built> train_program(const ProgramSpec& spec) {
   const Value rate = rate_at(builder, spec, step);
   for (size_t i = 0; i < weights.size() && i < gradients.size(); ++i) {
     const auto update = graph::sgd_momentum(
-        builder, weights[i], momentum[i], gradients[i], rate, spec.job.train.optimizer.momentum);
+        builder, weights[i], momentum[i], gradients[i], {rate, spec.job.train.optimizer.momentum});
     builder.set_next(weights[i], update.parameter);
     builder.set_next(momentum[i], update.momentum);
   }
