@@ -153,8 +153,8 @@ TEST(Check, RefusesAFoldOfTooManySteps) {
   const auto with = [&](int64_t k) {
     return check(Op{&record, {{DType::f32, {1, 256, k}}, {DType::f32, {1, k, 1}}}}).ok();
   };
-  EXPECT_TRUE(with(65'536 / 4 * 64));
-  EXPECT_FALSE(with(65'536 / 4 * 64 + 1));
+  EXPECT_TRUE(with(int64_t{65'536} / 4 * 64));
+  EXPECT_FALSE(with(int64_t{65'536} / 4 * 64 + 1));
 }
 
 Tensor twelve_ones(DType type, Dims dims) {
