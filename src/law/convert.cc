@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "law/indexing.h"
 #include "law/scalar.h"
 
 namespace lockstep::law {
@@ -21,10 +22,6 @@ struct FloatFormat {
   [[nodiscard]] int least() const { return 1 - bias() - fraction_bits; }
 };
 
-bool is_float(DType type) {
-  return static_cast<uint8_t>(type) <= static_cast<uint8_t>(DType::f16);
-}
-
 FloatFormat format_of(DType type) {
   switch (type) {
     case DType::f32:
@@ -38,10 +35,6 @@ FloatFormat format_of(DType type) {
     default:
       CHECK(false);
   }
-}
-
-bool is_signed(DType type) {
-  return type == DType::i8 || type == DType::i16 || type == DType::i32 || type == DType::i64;
 }
 
 /// A number is ±mantissa·2^exponent; zero keeps its sign.

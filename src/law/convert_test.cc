@@ -2,49 +2,22 @@
 // value where it has none.
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
 
 #include "law/scalar.h"
+#include "law/test_values.h"
 
 namespace lockstep::law {
 namespace {
 
-uint64_t bits_of(float x) {
-  return std::bit_cast<uint32_t>(x);
-}
-uint64_t bits_of(double x) {
-  return std::bit_cast<uint64_t>(x);
-}
-float f32_of(uint64_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits));
-}
-double f64_of(uint64_t bits) {
-  return std::bit_cast<double>(bits);
-}
+using test::bits_of;
+using test::f32_of;
+using test::f64_of;
+using test::Generator;
+
 constexpr uint64_t most = ~uint64_t{0};
-
-class Generator {
- public:
-  explicit Generator(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    state_ += 0x9e37'79b9'7f4a'7c15;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58'476d'1ce4'e5b9;
-    z = (z ^ (z >> 27)) * 0x94d0'49bb'1331'11eb;
-    return z ^ (z >> 31);
-  }
-  /// Of any length, so that small and large integers are equally likely.
-  uint64_t next_of_any_length() {
-    const uint64_t length = next() % 64;
-    return next() >> length;
-  }
-
- private:
-  uint64_t state_;
-};
 
 /// The value of a small float's bits, by its definition.
 double small_value(uint64_t bits, int fraction_bits, int bias) {

@@ -10,63 +10,6 @@
 
 namespace lockstep::law {
 
-Dims strides_of(const Dims& dims) {
-  Dims strides(dims.size());
-  int64_t stride = 1;
-  for (size_t i = dims.size(); i-- > 0;) {
-    strides[i] = stride;
-    stride *= dims[i];
-  }
-  return strides;
-}
-
-void split(int64_t o, const Dims& dims, std::span<int64_t> at) {
-  for (size_t i = dims.size(); i-- > 0;) {
-    at[i] = o % dims[i];
-    o /= dims[i];
-  }
-}
-
-Dims broadcast_strides(const Dims& dims, const Dims& out) {
-  Dims strides(out.size(), 0);
-  const Dims own = strides_of(dims);
-  const size_t lead = out.size() - dims.size();
-  for (size_t i = 0; i < dims.size(); ++i) {
-    strides[lead + i] = dims[i] == 1 ? 0 : own[i];
-  }
-  return strides;
-}
-
-bool is_float(DType type) {
-  return type == DType::f32 || type == DType::f64 || type == DType::bf16 || type == DType::f16;
-}
-
-bool is_signed(DType type) {
-  return type == DType::i8 || type == DType::i16 || type == DType::i32 || type == DType::i64;
-}
-
-uint64_t nan_or_zero(DType type) {
-  switch (type) {
-    case DType::f32:
-      return 0x7fc00000;
-    case DType::f64:
-      return 0x7ff8000000000000;
-    case DType::bf16:
-      return 0x7fc0;
-    case DType::f16:
-      return 0x7e00;
-    default:
-      return 0;
-  }
-}
-
-uint64_t one_of(DType type) {
-  if (type == DType::f32) {
-    return 0x3f800000;
-  }
-  return type == DType::f64 ? 0x3ff0000000000000 : 1;
-}
-
 TensorReader::TensorReader(const Op& op, std::vector<ByteView> inputs)
     : inputs_(std::move(inputs)) {
   CHECK(inputs_.size() == op.in.size());

@@ -1,22 +1,11 @@
-// Index arithmetic that the primitives share, and their factories. For src/law/fold*.cc only.
+// What the primitives share, and their factories. For src/law/ only.
 #pragma once
 
 #include "law/fold.h"
+#include "law/indexing.h"
 #include "law/scalar.h"
 
 namespace lockstep::law {
-
-/// Row-major strides in elements.
-[[nodiscard]] Dims strides_of(const Dims& dims);
-/// Output index `o` of `dims`, split into coordinates. `at` has dims.size() places.
-void split(int64_t o, const Dims& dims, std::span<int64_t> at);
-/// Strides of `dims` read as `out` by numpy broadcasting: 0 where repeated.
-[[nodiscard]] Dims broadcast_strides(const Dims& dims, const Dims& out);
-[[nodiscard]] bool is_float(DType type);
-[[nodiscard]] bool is_signed(DType type);
-/// Canonical quiet NaN of a floating type, 0 of any other.
-[[nodiscard]] uint64_t nan_or_zero(DType type);
-[[nodiscard]] uint64_t one_of(DType type);
 
 /// A primitive that computes its output from one term, in finish().
 class OneTerm : public Primitive {

@@ -13,8 +13,6 @@ class Map final : public OneTerm {
     }
   }
   [[nodiscard]] uint64_t finish(int64_t o, Reader& in, std::span<const uint64_t>) const override {
-    int64_t at[limits::rank_max];
-    split(o, op_.record->out.dims, at);
     struct Item {
       uint64_t bits;
       DType type;
@@ -25,7 +23,8 @@ class Map final : public OneTerm {
       Item* const last = stack + top;
       switch (node.op) {
         case MapOp::input:
-          result = {in.bits(node.arg, element(node.arg, at)), op_.in[node.arg].type};
+          result = {in.bits(node.arg, element_of(o, op_.record->out.dims, strides_[node.arg])),
+                    op_.in[node.arg].type};
           break;
         case MapOp::constant:
           break;
@@ -62,15 +61,8 @@ class Map final : public OneTerm {
   }
 
  private:
-  [[nodiscard]] int64_t element(size_t input, const int64_t* at) const {
-    int64_t element = 0;
-    for (size_t i = 0; i < strides_[input].size(); ++i) {
-      element += at[i] * strides_[input][i];
-    }
-    return element;
-  }
   const MapAttr& attr_;
-  std::vector<Dims> strides_;
+  std::vector<PerAxis> strides_;
 };
 
 /// Index < 0 adds n once; still outside gives NaN, or 0 for other types.
@@ -98,35 +90,31 @@ class Gather final : public OneTerm {
 class Strided final : public OneTerm {
  public:
   explicit Strided(const Op& op) : OneTerm(op) {
-    const Dims strides = strides_of(op.in[0].dims);
+    const PerAxis strides = strides_of(op.in[0].dims);
+    const size_t rank = op.in[0].dims.size();
     if (const auto* order = std::get_if<TransposeAttr>(&op.record->attributes)) {
-      for (const uint8_t axis : order->order) {
-        strides_.push_back(strides[axis]);
+      for (size_t i = 0; i < rank; ++i) {
+        strides_[i] = strides[order->order[i]];
       }
     } else if (const auto* slice = std::get_if<SliceAttr>(&op.record->attributes)) {
-      for (size_t i = 0; i < strides.size(); ++i) {
+      for (size_t i = 0; i < rank; ++i) {
         base_ += slice->start[i] * strides[i];
         // A single element never steps, and a huge step must not overflow.
         const bool steps = op.record->out.dims[i] > 1;
-        strides_.push_back(steps ? strides[i] * slice->step[i] : 0);
+        strides_[i] = steps ? strides[i] * slice->step[i] : 0;
       }
     } else {
       strides_ = broadcast_strides(op.in[0].dims, op.record->out.dims);
     }
   }
   [[nodiscard]] uint64_t finish(int64_t o, Reader& in, std::span<const uint64_t>) const override {
-    int64_t at[limits::rank_max];
-    split(o, op_.record->out.dims, at);
-    int64_t element = base_;
-    for (size_t i = 0; i < strides_.size(); ++i) {
-      element += at[i] * strides_[i];
-    }
+    const int64_t element = base_ + element_of(o, op_.record->out.dims, strides_);
     return canonical(op_.record->out.type, in.bits(0, element));
   }
 
  private:
   int64_t base_ = 0;
-  Dims strides_;
+  PerAxis strides_{};
 };
 
 class Pad final : public OneTerm {
@@ -139,7 +127,7 @@ class Pad final : public OneTerm {
     int64_t at[limits::rank_max];
     split(o, op_.record->out.dims, at);
     int64_t element = 0;
-    for (size_t i = 0; i < strides_.size(); ++i) {
+    for (size_t i = 0; i < op_.in[0].dims.size(); ++i) {
       const int64_t place = at[i] - attr_.low[i];
       if (place < 0 || place >= op_.in[0].dims[i]) {
         return attr_.bits;
@@ -151,7 +139,7 @@ class Pad final : public OneTerm {
 
  private:
   const PadAttr& attr_;
-  Dims strides_;
+  PerAxis strides_;
 };
 
 class Concatenate final : public OneTerm {

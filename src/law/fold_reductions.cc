@@ -8,37 +8,17 @@
 namespace lockstep::law {
 namespace {
 
-uint64_t lowest_of(DType type) {
-  if (type == DType::f32) {
-    return 0xff800000;
-  }
-  if (type == DType::f64) {
-    return 0xfff0000000000000;
-  }
-  return is_signed(type) ? uint64_t{1} << (size_of(type) * 8 - 1) : 0;
-}
-
-uint64_t highest_of(DType type) {
-  if (type == DType::f32) {
-    return 0x7f800000;
-  }
-  if (type == DType::f64) {
-    return 0x7ff0000000000000;
-  }
-  const uint64_t all = ~uint64_t{0} >> (64 - size_of(type) * 8);
-  return is_signed(type) ? all >> 1 : all;
-}
-
 class Reduce final : public Primitive {
  public:
   explicit Reduce(const Op& op) : type_(op.record->out.type) {
     const auto& attr = std::get<ReduceAttr>(op.record->attributes);
     const Dims& dims = op.in[0].dims;
-    const Dims strides = strides_of(dims);
+    const PerAxis strides = strides_of(dims);
     for (size_t axis = 0; axis < dims.size(); ++axis) {
       const bool reduced = std::find(attr.axes.begin(), attr.axes.end(), axis) != attr.axes.end();
-      (reduced ? reduced_ : kept_).push_back(dims[axis]);
-      (reduced ? reduced_strides_ : kept_strides_).push_back(strides[axis]);
+      Dims& part = reduced ? reduced_ : kept_;
+      (reduced ? reduced_strides_ : kept_strides_)[part.size()] = strides[axis];
+      part.push_back(dims[axis]);
     }
     n_ = count_of(reduced_);
     segments_ = std::max<int64_t>(1, (n_ + limits::reduce_terms - 1) / limits::reduce_terms);
@@ -70,16 +50,9 @@ class Reduce final : public Primitive {
     std::fill(acc.begin(), acc.end(), identity_);
   }
   void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
-    int64_t at[limits::rank_max];
-    int64_t element = 0;
-    split(o / segments_, kept_, at);
-    for (size_t i = 0; i < kept_.size(); ++i) {
-      element += at[i] * kept_strides_[i];
-    }
-    split(o % segments_ * limits::reduce_terms + r, reduced_, at);
-    for (size_t i = 0; i < reduced_.size(); ++i) {
-      element += at[i] * reduced_strides_[i];
-    }
+    const int64_t base = element_of(o / segments_, kept_, kept_strides_);
+    const int64_t term = o % segments_ * limits::reduce_terms + r;
+    const int64_t element = base + element_of(term, reduced_, reduced_strides_);
     uint64_t& lane = acc[static_cast<size_t>(r % limits::reduce_lanes)];
     lane = binary(merge_, type_, lane, in.bits(0, element));
   }
@@ -96,7 +69,8 @@ class Reduce final : public Primitive {
 
  private:
   DType type_;
-  Dims kept_, kept_strides_, reduced_, reduced_strides_;
+  Dims kept_, reduced_;
+  PerAxis kept_strides_{}, reduced_strides_{};
   int64_t n_ = 0, segments_ = 1;
   MapOp merge_ = MapOp::add;
   uint64_t identity_ = 0;
@@ -171,6 +145,7 @@ class MaxPoolGrad final : public Pool {
     int64_t at[4];
     split(o, x_, at);
     const Span across = wide(at[2]);
+    CHECK(across.size() > 0);  // there is a term r, so a window covers the element
     const int64_t oh = high(at[1]).first + r / across.size();
     const int64_t ow = across.first + r % across.size();
     if (first_maximum(at[0], oh, ow, at[3], in) == o) {

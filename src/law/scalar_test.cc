@@ -4,41 +4,22 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cfloat>
 #include <climits>
 #include <cmath>
 #include <limits>
 
+#include "law/test_values.h"
+
 namespace lockstep::law {
 namespace {
 
-uint64_t bits_of(float x) {
-  return std::bit_cast<uint32_t>(x);
-}
-uint64_t bits_of(double x) {
-  return std::bit_cast<uint64_t>(x);
-}
-float f32_of(uint64_t bits) {
-  return std::bit_cast<float>(static_cast<uint32_t>(bits));
-}
+using test::bits_of;
+using test::f32_of;
+using test::Generator;
+
 constexpr uint64_t f32_nan = 0x7fc0'0000;
 constexpr uint64_t f64_nan = 0x7ff8'0000'0000'0000;
-
-class Generator {
- public:
-  explicit Generator(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    state_ += 0x9e37'79b9'7f4a'7c15;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58'476d'1ce4'e5b9;
-    z = (z ^ (z >> 27)) * 0x94d0'49bb'1331'11eb;
-    return z ^ (z >> 31);
-  }
-
- private:
-  uint64_t state_;
-};
 
 // ---- functions ----
 

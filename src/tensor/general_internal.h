@@ -6,6 +6,7 @@
 #include <array>
 #include <cstring>
 
+#include "law/indexing.h"
 #include "law/scalar.h"
 #include "tensor/kernel.h"
 
@@ -43,9 +44,6 @@ struct Walk {
 [[nodiscard]] Walk walk_of(std::span<const int64_t> dims, std::span<const int64_t> strides);
 /// `dims` read as `out` by numpy broadcasting.
 [[nodiscard]] Walk broadcast_walk(const law::Dims& dims, const law::Dims& out);
-using Strides = std::array<int64_t, limits::rank_max>;
-/// Row-major strides in elements.
-[[nodiscard]] Strides strides_of(const law::Dims& dims);
 
 /// A place in a Walk: its coordinates and the element it stands on.
 struct Cursor {
@@ -73,9 +71,6 @@ inline constexpr uint32_t canonical_nan_f32 = 0x7fc00000;
 [[nodiscard]] inline float canonical_f32(float value) {
   return value == value ? value : __builtin_bit_cast(float, canonical_nan_f32);
 }
-[[nodiscard]] bool is_float(law::DType type);
-/// Canonical quiet NaN of a floating type, 0 of any other.
-[[nodiscard]] uint64_t nan_or_zero(law::DType type);
 
 [[nodiscard]] inline size_t no_scratch(const law::Op&, int) {
   return 0;

@@ -3,7 +3,6 @@
 
 namespace lockstep::tensor {
 
-using law::DType;
 using law::Kind;
 
 Walk walk_of(std::span<const int64_t> dims, std::span<const int64_t> strides) {
@@ -34,23 +33,8 @@ Walk walk_of(std::span<const int64_t> dims, std::span<const int64_t> strides) {
   return walk;
 }
 
-Strides strides_of(const law::Dims& dims) {
-  Strides strides{};
-  int64_t stride = 1;
-  for (size_t i = dims.size(); i-- > 0;) {
-    strides[i] = stride;
-    stride *= dims[i];
-  }
-  return strides;
-}
-
 Walk broadcast_walk(const law::Dims& dims, const law::Dims& out) {
-  const Strides own = strides_of(dims);
-  Strides strides{};
-  const size_t lead = out.size() - dims.size();
-  for (size_t i = 0; i < dims.size(); ++i) {
-    strides[lead + i] = dims[i] == 1 ? 0 : own[i];
-  }
+  const law::PerAxis strides = law::broadcast_strides(dims, out);
   return walk_of(out, std::span(strides).first(out.size()));
 }
 
@@ -142,25 +126,6 @@ void copy_walk(
       return copy_as<uint32_t>(walk, in, out, begin);
     default:
       return copy_as<uint64_t>(walk, in, out, begin);
-  }
-}
-
-bool is_float(DType type) {
-  return type == DType::f32 || type == DType::f64 || type == DType::bf16 || type == DType::f16;
-}
-
-uint64_t nan_or_zero(DType type) {
-  switch (type) {
-    case DType::f32:
-      return canonical_nan_f32;
-    case DType::f64:
-      return 0x7ff8000000000000;
-    case DType::bf16:
-      return 0x7fc0;
-    case DType::f16:
-      return 0x7e00;
-    default:
-      return 0;
   }
 }
 

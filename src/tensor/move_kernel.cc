@@ -57,9 +57,9 @@ void run_strided(const Call& call) {
     return;
   }
   const law::Attributes& attributes = call.op.record->attributes;
-  const Strides own = strides_of(call.op.in[0].dims);
+  const law::PerAxis own = law::strides_of(call.op.in[0].dims);
   const size_t rank = out.dims.size();
-  Strides strides{};
+  law::PerAxis strides{};
   int64_t base = 0;
   Walk walk;
   if (const auto* transpose = std::get_if<law::TransposeAttr>(&attributes)) {
@@ -100,7 +100,7 @@ void run_pad(const Call& call) {
     return;
   }
   // The input, row-major, with the output's strides: where each of its rows belongs.
-  const Strides strides = strides_of(out.dims);
+  const law::PerAxis strides = law::strides_of(out.dims);
   int64_t base = 0;
   for (size_t i = 0; i < dims.size(); ++i) {
     base += attr.low[i] * strides[i];

@@ -11,10 +11,6 @@ struct Entry {
   int64_t index;
 };
 
-bool is_signed(DType type) {
-  return type == DType::i8 || type == DType::i16 || type == DType::i32 || type == DType::i64;
-}
-
 /// Ascending order of values as unsigned numbers, −0 = +0; `all` is the type's mask. No NaN.
 uint64_t ordered(DType type, uint64_t bits, uint64_t all) {
   const uint64_t top = all ^ (all >> 1);

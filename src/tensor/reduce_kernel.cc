@@ -11,29 +11,17 @@ using law::ReduceOp;
 constexpr auto lane_count = static_cast<size_t>(limits::reduce_lanes);
 
 uint64_t identity_of(ReduceOp op, DType type) {
-  const uint64_t all = ~uint64_t{0} >> (64 - law::size_of(type) * 8);
-  const uint64_t top = all ^ (all >> 1);
-  const bool is_signed =
-      type == DType::i8 || type == DType::i16 || type == DType::i32 || type == DType::i64;
-  const bool highest = op == ReduceOp::minimum;
   switch (op) {
     case ReduceOp::sum:
       return 0;
     case ReduceOp::product:
-      return type == DType::f32 ? 0x3f800000 : type == DType::f64 ? 0x3ff0000000000000 : 1;
-    default:
+      return law::one_of(type);
+    case ReduceOp::maximum:
+      return law::lowest_of(type);
+    case ReduceOp::minimum:
       break;
   }
-  if (type == DType::f32) {
-    return highest ? 0x7f800000 : 0xff800000;
-  }
-  if (type == DType::f64) {
-    return highest ? 0x7ff0000000000000 : 0xfff0000000000000;
-  }
-  if (is_signed) {
-    return highest ? all >> 1 : top;
-  }
-  return highest ? all : 0;
+  return law::highest_of(type);
 }
 
 MapOp merge_of(ReduceOp op) {
@@ -97,8 +85,8 @@ struct Axes {
 Axes axes_of(const law::Op& op) {
   const auto& attr = std::get<law::ReduceAttr>(op.record->attributes);
   const law::Dims& dims = op.in[0].dims;
-  const Strides own = strides_of(dims);
-  Strides kept{}, kept_strides{}, reduced{}, reduced_strides{};
+  const law::PerAxis own = law::strides_of(dims);
+  law::PerAxis kept{}, kept_strides{}, reduced{}, reduced_strides{};
   size_t kept_rank = 0, reduced_rank = 0;
   Axes axes;
   for (size_t i = 0; i < dims.size(); ++i) {
