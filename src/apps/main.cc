@@ -1,31 +1,63 @@
 // The `lockstep` command: reads the command line and hands over.
 #include <CLI/CLI.hpp>
 
-#include "apps/run_job.h"
+#include "apps/job_input.h"
+#include "apps/sim_run.h"
+#include "apps/verify.h"
 #include "law/types.h"
 
 namespace {
 
 using lockstep::apps::Exit;
 
+struct Line {
+  lockstep::apps::SimOptions sim;
+  std::string path;
+  bool json = false;
+};
+
+void add_sim_run(CLI::App& sim, Line& line) {
+  CLI::App* const run = sim.add_subcommand("run", "train a job on a simulated market");
+  lockstep::apps::SimOptions& options = line.sim;
+  run->add_option("job", options.job_path, "the job file")->required();
+  run->add_option(
+         "--providers", options.providers, "machines for rent, besides one that is too small")
+      ->capture_default_str();
+  run->add_option("--auditors", options.auditors, "auditors; with none the requester audits")
+      ->capture_default_str();
+  run->add_option("--cheat", options.cheats, "a liar: provider-N:skip or provider-N:bitflip");
+  run->add_option("--crash", options.crashes, "a machine that dies: provider-N@round=R");
+  run->add_option("--seed", options.seed, "of draws and network; never changes the model")
+      ->capture_default_str();
+  run->add_option("--out", options.out_folder, "folder for weights, receipt and record of the run");
+  run->add_option("--threads", options.threads, "threads of the engine; never changes a bit")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  run->add_flag("--json", options.json, "one event per line");
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Lockstep: rent computers you don't trust, pay only for work that is right."};
   app.require_subcommand(1);
-  lockstep::apps::RunOptions options;
+  Line line;
 
-  CLI::App* const sim = app.add_subcommand("sim", "run a job on a simulated network");
+  CLI::App* const sim =
+      app.add_subcommand("sim", "a whole network in one process, in virtual time");
   sim->require_subcommand(1);
-  CLI::App* const sim_run =
-      sim->add_subcommand("run", "run a job file; one local executor, no money");
-  sim_run->add_option("job", options.job_path, "the job file")->required();
-  sim_run->add_option("--out", options.out_folder, "folder for the trained weights");
-  sim_run->add_option("--threads", options.threads, "threads of the engine; never changes a bit")
-      ->check(CLI::Range(1, 256));
-  sim_run->add_flag("--json", options.json, "one event per line");
+  add_sim_run(*sim, line);
+  CLI::App* const replay = sim->add_subcommand(
+      "replay", "run again what a replay.json describes and compare every event");
+  replay->add_option("record", line.path, "the replay.json of a run")->required();
+  replay->add_flag("--json", line.json, "one event per line");
 
   CLI::App* const validate = app.add_subcommand("validate", "check a job file and run nothing");
-  validate->add_option("job", options.job_path, "the job file")->required();
-  validate->add_flag("--json", options.json, "one event per line");
+  validate->add_option("job", line.path, "the job file")->required();
+  validate->add_flag("--json", line.json, "one event per line");
+
+  CLI::App* const verify =
+      app.add_subcommand("verify", "check a receipt offline, from nothing but itself");
+  verify->add_option("receipt", line.path, "the receipt.json of a run")->required();
+  verify->add_flag("--json", line.json, "one event per line");
 
   CLI::App* const version =
       app.add_subcommand("version", "print the program's and the law's version");
@@ -39,8 +71,14 @@ int run(int argc, char** argv) {
     std::printf("lockstep 0.1.0, law %d\n", static_cast<int>(lockstep::law::law_version));
     return 0;
   }
-  return static_cast<int>(*validate ? lockstep::apps::validate_job(options)
-                                    : lockstep::apps::run_job(options));
+  if (*validate) {
+    return static_cast<int>(lockstep::apps::validate_job(line.path, line.json));
+  }
+  if (*verify) {
+    return static_cast<int>(lockstep::apps::verify_receipt(line.path, line.json));
+  }
+  return static_cast<int>(*replay ? lockstep::apps::sim_replay(line.path, line.json)
+                                  : lockstep::apps::sim_run(line.sim));
 }
 
 }  // namespace

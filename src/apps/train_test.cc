@@ -7,7 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "apps/run_job.h"
+#include "apps/job_input.h"
+#include "apps/sim_run.h"
+#include "apps/small_job.h"
+#include "apps/verify.h"
 #include "exec/tensor_runner.h"
 #include "formats/safetensors.h"
 #include "law/interpret.h"
@@ -17,65 +20,6 @@
 
 namespace lockstep {
 namespace {
-
-/// Files in memory, with the committed model beside generated images.
-class MemoryFiles final : public env::Files {
- public:
-  Result<Bytes> read(const std::string& path, size_t bytes_max) override {
-    const auto found = files.find(path);
-    if (found == files.end()) {
-      return refuse(Code::file_not_found, "no such file", {}, path);
-    }
-    return found->second.size() <= bytes_max ? Result<Bytes>(found->second)
-                                             : refuse(Code::too_large, "too large", {}, path);
-  }
-  Result<void> write(const std::string& path, ByteView bytes) override {
-    files[path] = Bytes(bytes.begin(), bytes.end());
-    return {};
-  }
-  std::map<std::string, Bytes> files;
-};
-
-Bytes idx(const std::vector<uint32_t>& dims, uint32_t modulus, uint32_t seed) {
-  Bytes bytes{0, 0, 8, static_cast<uint8_t>(dims.size())};
-  uint32_t count = 1;
-  for (const uint32_t dim : dims) {
-    count *= dim;
-    for (int shift = 24; shift >= 0; shift -= 8) {
-      bytes.push_back(static_cast<uint8_t>(dim >> shift));
-    }
-  }
-  for (uint32_t i = 0; i < count; ++i) {
-    seed = seed * 1664525 + 1013904223;
-    bytes.push_back(static_cast<uint8_t>((seed >> 16) % modulus));
-  }
-  return bytes;
-}
-
-model::JobSpec small_job() {
-  model::JobSpec spec;
-  spec.name = "small";
-  spec.model = "model.onnx";
-  spec.data = {model::DataFormat::idx, "x", "y", "tx", "ty", 20, 7};
-  spec.train.rounds = 2;
-  spec.train.lanes = 2;
-  spec.train.batch = 5;
-  spec.train.local_steps = 3;
-  spec.train.claim_every = 2;
-  spec.train.lr.warmup_steps = 2;
-  return spec;
-}
-
-MemoryFiles small_files() {
-  MemoryFiles files;
-  const std::string model = std::string(LOCKSTEP_SOURCE_DIR) + "/examples/fashion-mnist/model.onnx";
-  files.files["model.onnx"] = *platform::Files().read(model, limits::onnx_bytes_max);
-  files.files["x"] = idx({60, 28, 28}, 256, 1);
-  files.files["y"] = idx({60}, 10, 2);
-  files.files["tx"] = idx({40, 28, 28}, 256, 3);
-  files.files["ty"] = idx({40}, 10, 4);
-  return files;
-}
 
 struct Trained {
   std::vector<model::Execution> executions;
@@ -215,7 +159,7 @@ TEST(Prepare, NamesTheFileThatIsWrong) {
             Code::bad_onnx);
 }
 
-TEST(Command, WritesWeightsThatOnnxRuntimesRead) {
+TEST(Command, RunsAJobVerifiesItsReceiptAndReplaysIt) {
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / "lockstep_train_test";
   std::filesystem::remove_all(folder);
@@ -229,10 +173,12 @@ TEST(Command, WritesWeightsThatOnnxRuntimesRead) {
       "blob_images: 20}\ntrain: {rounds: 1, lanes: 2, batch: 5, local_steps: 2}\n";
   const Bytes job(text.begin(), text.end());
   ASSERT_TRUE(disk.write((folder / "job.yaml").string(), job).ok());
-  const apps::RunOptions options{
-      (folder / "job.yaml").string(), (folder / "out").string(), 1, true};
-  EXPECT_EQ(apps::validate_job(options), apps::Exit::ok);
-  EXPECT_EQ(apps::run_job(options), apps::Exit::ok);
+  apps::SimOptions options;
+  options.job_path = (folder / "job.yaml").string();
+  options.out_folder = (folder / "out").string();
+  options.json = true;
+  EXPECT_EQ(apps::validate_job(options.job_path, true), apps::Exit::ok);
+  EXPECT_EQ(apps::sim_run(options), apps::Exit::ok);
   const auto bytes = disk.read((folder / "out/model.safetensors").string(), 1 << 20);
   ASSERT_TRUE(bytes.ok());
   const auto weights = formats::read_safetensors(*bytes);
@@ -241,8 +187,13 @@ TEST(Command, WritesWeightsThatOnnxRuntimesRead) {
   EXPECT_EQ(weights->at(1).name, "conv1.weight");
   EXPECT_EQ(weights->at(1).tensor.shape.dims, (law::Dims{8, 1, 3, 3}));
   EXPECT_EQ(weights->at(5).tensor.shape.dims, (law::Dims{64, 784}));
-  const apps::RunOptions nowhere{(folder / "none.yaml").string(), "", 1, true};
-  EXPECT_EQ(apps::run_job(nowhere), apps::Exit::invalid_input);
+  EXPECT_EQ(apps::verify_receipt((folder / "out/receipt.json").string(), true), apps::Exit::ok);
+  EXPECT_EQ(apps::sim_replay((folder / "out/replay.json").string(), true), apps::Exit::ok);
+  options.job_path = (folder / "none.yaml").string();
+  EXPECT_EQ(apps::sim_run(options), apps::Exit::invalid_input);
+  options.job_path = (folder / "job.yaml").string();
+  options.cheats = {"provider-3:nap"};
+  EXPECT_EQ(apps::sim_run(options), apps::Exit::invalid_input);
   std::filesystem::remove_all(folder);
 }
 

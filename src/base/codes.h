@@ -17,6 +17,10 @@ enum class Code : uint16_t {
   // crypto
   wrong_hash = 150,
   bad_opening = 151,
+  // signed payloads
+  wrong_network = 160,
+  wrong_kind = 161,
+  bad_signature = 162,
   // law
   bad_record = 200,
   bad_shape = 201,
@@ -46,6 +50,29 @@ enum class Code : uint16_t {
   bad_plan = 504,
   // tensor
   unsupported_device = 550,
+  // place
+  no_offer = 600,
+  over_budget = 601,
+  // ledger: why a transaction had no effect
+  wrong_nonce = 700,
+  not_registered = 701,  // node, program, job, lease, claim or dispute unknown
+  not_allowed = 702,     // the signer may not do this
+  low_funds = 703,
+  low_stake = 704,
+  wrong_state = 705,  // not now: lifecycle or deadline
+  wrong_claim = 706,  // receipt and assignment do not fit
+  wrong_reveal = 707,
+  wrong_preimage = 708,
+  already_there = 709,
+  // judge
+  bad_place = 720,
+  bad_answer = 721,  // does not hash: convicts
+  bad_proof = 722,   // inadmissible: no move
+  // chain, receipts
+  bad_block = 740,
+  bad_receipt = 741,
+  // node, sim
+  bad_option = 760,
   // faults
   internal = 9000,
   io_failed = 9001,

@@ -38,12 +38,22 @@ inline constexpr uint64_t step_cost_max = uint64_t{1} << 62;  // operations; sum
 // Tasks (LAW section 6).
 inline constexpr int task_steps_max = 100;
 
+// The ledger: what one transaction or block may bring.
+inline constexpr size_t claim_tasks_max = 1024;
+inline constexpr size_t transaction_bytes_max = size_t{3} << 20;  // a claim of 1,024 small tasks
+inline constexpr size_t block_transactions_max = 1024;
+inline constexpr size_t block_bytes_max = size_t{4} << 20;
+inline constexpr size_t signer_queue_max = 256;  // transactions of one signer that wait
+inline constexpr size_t preimages_max = 65'536;  // of one chain
+
 // Files from outside.
 inline constexpr size_t job_file_bytes_max = size_t{1} << 20;
 inline constexpr size_t onnx_bytes_max = size_t{1} << 30;
 inline constexpr size_t onnx_nodes_max = 65'536;
 inline constexpr size_t idx_bytes_max = size_t{1} << 31;
 inline constexpr size_t safetensors_header_bytes_max = size_t{100} << 20;
+inline constexpr size_t receipt_bytes_max = size_t{1} << 28;
+inline constexpr size_t receipt_values_max = size_t{1} << 21;  // JSON values in it
 
 static_assert(group_outputs * step_terms == 4096, "a fold step has at most 4,096 terms");
 static_assert(reduce_terms % reduce_lanes == 0);

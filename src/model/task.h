@@ -9,6 +9,9 @@ namespace lockstep::model {
 
 /// What a task is for. Tasks of one job are told apart by this, in the order of its fields.
 enum class TaskKind : uint8_t { lane, merge, evaluate, sum };
+constexpr TaskKind last_of(TaskKind) {
+  return TaskKind::sum;
+}
 struct TaskTag {
   TaskKind kind = TaskKind::lane;
   uint32_t round = 0;  // lane and merge
@@ -36,7 +39,18 @@ struct Execution {
   TaskTag tag;
   std::vector<TensorRef> leaves;  // after the last step, in the program's order
   Hash input_root, output_root;
-  std::vector<Hash> state_roots;  // after every claim_every-th step and after the last
+  std::vector<Hash> state_roots;   // after every claim_every-th step and after the last
+  std::vector<Hash> output_roots;  // the last step's operators' outputs, of short tasks only
+};
+
+/// One step of a task in full: what an answer or a proof is made from. Bytes are row-major
+/// little-endian; their shapes are the program's.
+struct StepTrace {
+  uint32_t step = 0;             // from 0
+  std::vector<Bytes> before;     // leaves before the step
+  std::vector<Bytes> outputs;    // of every record
+  std::vector<Bytes> after;      // leaves after the step
+  std::vector<Bytes> constants;  // of the program
 };
 
 }  // namespace lockstep::model

@@ -29,4 +29,8 @@ Result<Bytes> Blobs::get(const Hash& address) {
   return std::move(*found);
 }
 
+Result<bool> Blobs::has(const Hash& address) {
+  return TRY(values_.get(key_of(address))).has_value();
+}
+
 }  // namespace lockstep::store

@@ -14,6 +14,8 @@ class Blobs {
   Result<Hash> put(Bytes bytes);
   /// Errors: blob_missing, wrong_hash (the store gave other bytes), io_failed.
   Result<Bytes> get(const Hash& address);
+  /// Whether there are bytes under this address; they are not hashed. Errors: io_failed.
+  Result<bool> has(const Hash& address);
 
  private:
   env::KeyValue& values_;

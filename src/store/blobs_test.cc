@@ -26,6 +26,8 @@ TEST(Blobs, SaysWhenABlobIsMissing) {
   env::MemoryKeyValue values;
   Blobs blobs(values, crypto::Mode::plain());
   EXPECT_EQ(blobs.get(Hash{}).error().code, Code::blob_missing);
+  EXPECT_FALSE(*blobs.has(Hash{}));
+  EXPECT_TRUE(*blobs.has(*blobs.put({1})));
 }
 
 TEST(Blobs, NeverGivesBytesOfAnotherHash) {

@@ -1,0 +1,47 @@
+// Ed25519 signatures (RFC 8032) by libsodium. Key material comes from outside: nothing here draws
+// randomness.
+#pragma once
+
+#include "base/bytes.h"
+
+namespace lockstep::crypto {
+
+struct PublicKey {
+  std::array<uint8_t, 32> bytes{};
+  auto operator<=>(const PublicKey&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.bytes);
+  }
+};
+
+struct Signature {
+  std::array<uint8_t, 64> bytes{};
+  bool operator==(const Signature&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.bytes);
+  }
+};
+
+/// Wiped when it goes; never printed, never encoded.
+class SecretKey {
+ public:
+  /// `seed` are 32 secret bytes; the same seed gives the same key.
+  [[nodiscard]] static SecretKey from_seed(const Hash& seed);
+  ~SecretKey();
+  SecretKey(const SecretKey&) = default;
+  SecretKey& operator=(const SecretKey&) = default;
+  [[nodiscard]] const PublicKey& public_key() const { return public_; }
+  [[nodiscard]] Signature sign(ByteView message) const;
+
+ private:
+  SecretKey() = default;
+  std::array<uint8_t, 64> secret_{};
+  PublicKey public_;
+};
+
+/// False also for keys and signatures that are not canonical points or scalars.
+[[nodiscard]] bool verify(const PublicKey& key, ByteView message, const Signature& signature);
+
+}  // namespace lockstep::crypto

@@ -1,0 +1,137 @@
+// Bonds and pay of auditors and challengers, and the deadlines of their work.
+#include "ledger/bonds.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace lockstep::ledger {
+namespace {
+
+/// Integers beyond 64 bits; both compilers have them.
+__extension__ using Wide = unsigned __int128;
+
+/// No deadline is further away: sums of times stay in 64 bits whatever rate was stated.
+constexpr uint64_t redo_ms_max = uint64_t{1} << 50;
+
+template <class Map, class Key>
+auto& held(Map& map, const Key& key) {
+  const auto found = map.find(key);
+  CHECK(found != map.end());
+  return found->second;
+}
+
+bool is_paid_from_reserve(const Task& task) {
+  return task.status == TaskStatus::void_ || task.status == TaskStatus::convicted;
+}
+
+}  // namespace
+
+Found place_of(State& state, Claim& claim) {
+  return {&claim, &held(state.leases, claim.lease), &held(state.jobs, claim.job)};
+}
+
+Result<Found> find_claim(State& state, const ClaimId& id) {
+  const auto found = state.claims.find(id);
+  if (found == state.claims.end()) {
+    return refuse(Code::not_registered, "there is no such claim");
+  }
+  return place_of(state, found->second);
+}
+
+const PublicKey& owner_of(const State& state, const PublicKey& node) {
+  return held(state.nodes, node).owner;
+}
+
+bool is_open(const Task& task) {
+  return task.status == TaskStatus::pending || task.status == TaskStatus::void_;
+}
+
+Amount price_in(const Job& job, uint64_t operations) {
+  // The job's own price was computed when it was opened, and no task is larger than its job.
+  return model::price_of(operations, job.terms.price_per_unit).value();
+}
+
+uint64_t deadline_for(const Turn& turn, const Lease& lease, uint64_t operations) {
+  const Wide rate = std::max<uint64_t>(lease.operations_per_second, 1);
+  const Wide redo = (Wide{operations} * 2 * 1000 + rate - 1) / rate;
+  const auto bounded = static_cast<uint64_t>(std::min<Wide>(redo, redo_ms_max));
+  return turn.time_ms + turn.state.genesis.answer_ms + bounded;
+}
+
+Amount unlocked(const State& state, const PublicKey& owner) {
+  const auto found = state.accounts.find(owner);
+  return found == state.accounts.end() ? Amount()
+                                       : minus(found->second.stake, found->second.locked);
+}
+
+void lock(State& state, const PublicKey& owner, Amount amount) {
+  CHECK(amount <= unlocked(state, owner));
+  if (amount > Amount()) {
+    Account& account = held(state.accounts, owner);
+    account.locked = plus(account.locked, amount);
+  }
+}
+
+void unlock(State& state, const PublicKey& owner, Amount amount) {
+  if (amount > Amount()) {
+    Account& account = held(state.accounts, owner);
+    CHECK(amount <= account.locked);
+    account.locked = minus(account.locked, amount);
+  }
+}
+
+void take_locked(State& state, const PublicKey& owner, Amount amount) {
+  unlock(state, owner, amount);
+  if (amount > Amount()) {
+    Account& account = held(state.accounts, owner);
+    account.stake = minus(account.stake, amount);
+  }
+}
+
+void release_audit_bond(State& state, Claim& claim) {
+  if (claim.audit.bond > Amount()) {
+    unlock(state, owner_of(state, claim.audit.auditor), claim.audit.bond);
+    claim.audit.bond = Amount();
+  }
+}
+
+void forfeit_audit_bond(State& state, Claim& claim) {
+  if (claim.audit.bond > Amount()) {
+    take_locked(state, owner_of(state, claim.audit.auditor), claim.audit.bond);
+    state.totals.treasury = plus(state.totals.treasury, claim.audit.bond);
+    claim.audit.bond = Amount();
+  }
+}
+
+void end_audit(State& state, Claim& claim, AuditPhase phase) {
+  release_audit_bond(state, claim);
+  claim.audit.phase = phase;
+  claim.audit.disagreed.clear();
+  claim.audit.deadline_ms = 0;
+}
+
+Amount pay_audit(State& state, Claim& claim, const std::vector<uint32_t>& tasks) {
+  Job& job = *place_of(state, claim).job;
+  Amount all;
+  for (const uint32_t place : tasks) {
+    const Task& task = claim.tasks[place];
+    const bool reserve = is_paid_from_reserve(task);
+    Amount& source = reserve ? job.reserve : job.audit_budget;
+    const Amount paid = std::min(price_in(job, task.operations), source);
+    source = minus(source, paid);
+    all = plus(all, paid);
+    if (!reserve) {
+      job.paid = plus(job.paid, paid);
+    }
+  }
+  if (all > Amount()) {
+    const bool requester = claim.audit.auditor == job.terms.requester;
+    const PublicKey& owner = requester ? job.owner : owner_of(state, claim.audit.auditor);
+    Account& account = state.accounts[owner];
+    account.balance = plus(account.balance, all);
+  }
+  return all;
+}
+
+}  // namespace lockstep::ledger

@@ -1,0 +1,340 @@
+// Claims: receipts of done work, each with the requester's assignment. What is claimed becomes
+// pending, and can be audited and disputed from here on.
+#include <algorithm>
+#include <deque>
+#include <set>
+
+#include "base/limits.h"
+#include "crypto/blake3.h"
+#include "ledger/lookup.h"
+#include "ledger/rules.h"
+
+namespace lockstep::ledger {
+namespace {
+
+/// Who claims what for whom.
+struct Parties {
+  Lease* lease = nullptr;
+  Job* job = nullptr;
+};
+
+/// When a lease was last heard of: its opening, or its latest claim.
+uint64_t last_claim_ms(const State& state, const LeaseId& id, const Lease& lease) {
+  uint64_t last = lease.opened_ms;
+  for (const auto& [claim_id, claim] : state.claims) {
+    if (claim.lease == id) {
+      last = std::max(last, claim.posted_ms);
+    }
+  }
+  return last;
+}
+
+Result<void> check_signer(const Turn& turn,
+                          const Signer& signer,
+                          const LeaseId& id,
+                          const Parties& parties) {
+  const Lease& lease = *parties.lease;
+  if (signer.key == lease.node) {
+    return {};
+  }
+  if (signer.key != parties.job->terms.requester) {
+    return refuse(Code::not_allowed, "only the two nodes of a lease claim for it");
+  }
+  const uint64_t from = last_claim_ms(turn.state, id, lease) + turn.state.genesis.epoch_ms;
+  if (lease.status != LeaseStatus::closing && turn.time_ms < from) {
+    return refuse(Code::wrong_state,
+                  "the provider still has time to claim itself",
+                  "wait an epoch after its last claim");
+  }
+  return {};
+}
+
+Result<Parties> check_parties(const Turn& turn,
+                              const Signer& signer,
+                              const model::PostClaim& body) {
+  State& state = turn.state;
+  Parties parties;
+  parties.lease = TRY(known(state.leases, body.lease, "lease"));
+  parties.job = &state.jobs.at(parties.lease->job);
+  TRY(check_signer(turn, signer, body.lease, parties));
+  const LeaseStatus status = parties.lease->status;
+  if (status == LeaseStatus::settled || status == LeaseStatus::slashed) {
+    return refuse(Code::wrong_state, "the lease is settled or slashed");
+  }
+  const Job& job = *parties.job;
+  if (job.status == JobStatus::settled ||
+      (job.status == JobStatus::closed && turn.time_ms >= job.closed_ms + state.genesis.epoch_ms)) {
+    return refuse(Code::wrong_state, "the time to claim is over: the job is closed");
+  }
+  if (body.entries.empty() || body.entries.size() > limits::claim_tasks_max) {
+    return refuse(Code::out_of_range, "a claim has 1 to 1,024 tasks");
+  }
+  return parties;
+}
+
+Error wrong_claim(std::string what) {
+  return refuse(Code::wrong_claim, std::move(what));
+}
+
+std::vector<TaskId> reads_of(const model::Assignment& assignment) {
+  std::vector<TaskId> reads;
+  for (const model::AssignedLeaf& leaf : assignment.leaves) {
+    if (leaf.source) {
+      reads.push_back(leaf.source->task);
+    }
+  }
+  std::sort(reads.begin(), reads.end());
+  reads.erase(std::unique(reads.begin(), reads.end()), reads.end());
+  return reads;
+}
+
+/// What the assignment fixes of a claimed task.
+Result<Task> open_assignment(const State& state,
+                             const LeaseId& lease,
+                             const Parties& parties,
+                             const model::Signed& paper) {
+  const auto assignment =
+      TRY(model::open<model::Assignment>(paper, state.network, model::SignedKind::assignment));
+  const model::OpenJob& terms = parties.job->terms;
+  if (paper.signer != terms.requester || assignment.job != parties.lease->job ||
+      assignment.lease != lease) {
+    return wrong_claim("an assignment is not the requester's for this lease");
+  }
+  const judge::Registered* program = state.programs.find(assignment.program);
+  if (program == nullptr ||
+      std::find(terms.programs.begin(), terms.programs.end(), assignment.program) ==
+          terms.programs.end()) {
+    return wrong_claim("an assignment's program is none of the job's");
+  }
+  TRY(judge::check_work(*program, assignment));
+  Task task;
+  task.id = model::task_id(paper);
+  task.program = assignment.program;
+  task.steps = assignment.steps;
+  task.claim_every = assignment.claim_every;
+  task.operations = assignment.operations;
+  task.input_root = TRY(judge::input_root(*program, assignment.leaves));
+  task.reads = reads_of(assignment);
+  return task;
+}
+
+Result<void> add_receipt(const State& state,
+                         const LeaseId& lease,
+                         const Parties& parties,
+                         const model::ClaimEntry& entry,
+                         Task& task) {
+  const auto receipt =
+      TRY(model::open<model::Receipt>(entry.receipt, state.network, model::SignedKind::receipt));
+  const judge::Registered* program = state.programs.find(task.program);
+  if (entry.receipt.signer != parties.lease->node || receipt.lease != lease ||
+      receipt.task != task.id || receipt.law_version != program->program.version ||
+      receipt.program != task.program || receipt.input_root != task.input_root) {
+    return wrong_claim("a receipt is not the lease's for its assignment");
+  }
+  task.receipt = {model::signed_hash(entry.receipt)};
+  task.output_root = receipt.output_root;
+  task.list = receipt.list;
+  if (!entry.voucher) {
+    return {};
+  }
+  const auto voucher =
+      TRY(model::open<model::Voucher>(*entry.voucher, state.network, model::SignedKind::voucher));
+  if (entry.voucher->signer != parties.job->terms.requester || voucher.task != task.id ||
+      voucher.output_root != task.output_root) {
+    return wrong_claim("a voucher is not the requester's for its receipt");
+  }
+  task.available = true;
+  return {};
+}
+
+Result<std::vector<Task>> open_entries(const State& state,
+                                       const Parties& parties,
+                                       const model::PostClaim& body) {
+  std::vector<Task> tasks;
+  std::set<TaskId> seen;
+  for (const model::ClaimEntry& entry : body.entries) {
+    Task task = TRY(open_assignment(state, body.lease, parties, entry.assignment));
+    if (state.claimed.contains(task.id) || !seen.insert(task.id).second) {
+      return refuse(Code::already_there, "a task is claimed already");
+    }
+    TRY(add_receipt(state, body.lease, parties, entry, task));
+    tasks.push_back(std::move(task));
+  }
+  return tasks;
+}
+
+/// Which tasks of a claim read from void ones, in the ledger or in the same claim, and since when;
+/// and those that come too late for what read from them.
+std::map<TaskId, uint64_t> voided_among(const Turn& turn, const std::vector<Task>& tasks) {
+  const State& state = turn.state;
+  std::map<TaskId, std::vector<size_t>> readers;
+  std::map<TaskId, uint64_t> since;
+  std::deque<size_t> work;
+  const auto reach = [&](size_t place, uint64_t time) {
+    const auto [found, fresh] = since.try_emplace(tasks[place].id, time);
+    if (fresh || time < found->second) {
+      found->second = time;
+      work.push_back(place);
+    }
+  };
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    if (state.voided.contains(tasks[i].id)) {
+      reach(i, turn.time_ms);
+    }
+    for (const TaskId& source : tasks[i].reads) {
+      readers[source].push_back(i);
+      const auto found = state.voided.find(source);
+      if (found != state.voided.end()) {
+        reach(i, found->second);
+      }
+    }
+  }
+  while (!work.empty()) {
+    const TaskId& id = tasks[work.front()].id;
+    work.pop_front();
+    for (const size_t reader : readers[id]) {
+      reach(reader, since.at(id));
+    }
+  }
+  return since;
+}
+
+/// Marks void tasks. Returns the operations of the others. All must fit what the job pays for: void
+/// work is paid too, from a slash.
+Result<uint64_t> count(const Turn& turn,
+                       const Job& job,
+                       const std::map<TaskId, uint64_t>& voided,
+                       std::vector<Task>& tasks) {
+  uint64_t counted = 0;
+  uint64_t left = job.terms.operations - job.counted_operations;
+  for (Task& task : tasks) {
+    if (task.operations > left) {
+      return refuse(Code::low_funds, "the claim is for more operations than the job pays");
+    }
+    left -= task.operations;
+    const auto found = voided.find(task.id);
+    if (found == voided.end()) {
+      counted += task.operations;
+    } else if (turn.time_ms > found->second + turn.state.genesis.epoch_ms) {
+      return refuse(Code::wrong_state, "a task read from void work; the time to claim it is over");
+    } else {
+      task.status = TaskStatus::void_;
+    }
+  }
+  return counted;
+}
+
+/// Whoever claims a task has read the tasks it names: those of other owners are available.
+void note_reads(State& state, const PublicKey& owner, const std::vector<Task>& tasks) {
+  std::map<ClaimId, std::set<TaskId>> sources;
+  for (const Task& task : tasks) {
+    for (const TaskId& source : task.reads) {
+      const auto found = state.claimed.find(source);
+      if (found != state.claimed.end()) {
+        sources[found->second].insert(source);
+      }
+    }
+  }
+  for (const auto& [id, read] : sources) {
+    Claim& claim = state.claims.at(id);
+    if (state.leases.at(claim.lease).owner == owner) {
+      continue;
+    }
+    for (Task& task : claim.tasks) {
+      task.available = task.available || read.contains(task.id);
+    }
+  }
+}
+
+/// A task may be claimed before one that it reads. That one must be claimed in time: what has no
+/// known origin cannot be told from what a conviction voids.
+void await_reads(Turn& turn, const std::vector<Task>& tasks) {
+  State& state = turn.state;
+  for (const Task& task : tasks) {
+    state.awaited.erase(task.id);
+  }
+  for (const Task& task : tasks) {
+    for (const TaskId& read : task.reads) {
+      if (!state.claimed.contains(read) && !state.voided.contains(read)) {
+        state.awaited.try_emplace(read, turn.time_ms + state.genesis.answer_ms);
+      }
+    }
+  }
+}
+
+Hash list_of(const std::vector<Task>& tasks) {
+  static const crypto::Mode mode = crypto::Mode::derive("lockstep v1 claim");
+  codec::Writer writer;
+  for (const Task& task : tasks) {
+    writer.hash(task.receipt.hash);
+  }
+  return crypto::hash(mode, writer.bytes());
+}
+
+}  // namespace
+
+Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& body) {
+  State& state = turn.state;
+  const Parties parties = TRY(check_parties(turn, signer, body));
+  std::vector<Task> tasks = TRY(open_entries(state, parties, body));
+  const auto voided = voided_among(turn, tasks);
+  Lease& lease = *parties.lease;
+  Job& job = *parties.job;
+  const uint64_t counted = TRY(count(turn, job, voided, tasks));
+  const Amount due =
+      TRY(model::price_of(lease.counted_operations + counted, job.terms.price_per_unit));
+
+  const Amount more = minus(minus(due, lease.paid), lease.pending);
+  lease.counted_operations += counted;
+  job.counted_operations += counted;
+  job.escrow = minus(job.escrow, more);
+  lease.pending = plus(lease.pending, more);
+  note_reads(state, lease.owner, tasks);
+  const ClaimId id{signer.id.hash};
+  for (const Task& task : tasks) {
+    state.claimed[task.id] = id;
+  }
+  await_reads(turn, tasks);
+  Claim& claim = state.claims[id];
+  claim.lease = body.lease;
+  claim.job = lease.job;
+  claim.list = list_of(tasks);
+  claim.block = turn.height;
+  claim.posted_ms = turn.time_ms;
+  claim.tasks = std::move(tasks);
+  claim.audit.phase = job.terms.share_millionths > 0 ? AuditPhase::waiting : AuditPhase::none;
+  turn.events.emplace_back(ClaimPosted{id, body.lease, more});
+  // Each void task gives those that read from it an epoch of their own; what read from it and was
+  // claimed before it is void with it.
+  std::vector<TaskId> void_tasks;
+  for (const auto& [task, since] : voided) {
+    state.voided.try_emplace(task, turn.time_ms);
+    void_tasks.push_back(task);
+  }
+  spread_void(turn, void_tasks);
+  return {};
+}
+
+void unread_due(Turn& turn) {
+  std::vector<TaskId> missing;
+  for (const auto& [task, deadline_ms] : turn.state.awaited) {
+    if (turn.time_ms >= deadline_ms) {
+      missing.push_back(task);
+    }
+  }
+  for (const TaskId& task : missing) {
+    turn.state.awaited.erase(task);
+    turn.state.voided.try_emplace(task, turn.time_ms);
+  }
+  spread_void(turn, missing);
+}
+
+std::optional<uint64_t> unread_next_due(const State& state) {
+  std::optional<uint64_t> next;
+  for (const auto& [task, deadline_ms] : state.awaited) {
+    next = std::min(next.value_or(deadline_ms), deadline_ms);
+  }
+  return next;
+}
+
+}  // namespace lockstep::ledger

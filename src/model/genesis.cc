@@ -1,0 +1,27 @@
+// The network's id and preimage chains.
+#include "model/genesis.h"
+
+#include "crypto/blake3.h"
+
+namespace lockstep::model {
+
+NetworkId network_id(const Genesis& genesis) {
+  static const crypto::Mode mode = crypto::Mode::derive("lockstep v1 network");
+  return {crypto::hash(mode, codec::encode(genesis))};
+}
+
+Hash chain_link(const Hash& preimage) {
+  static const crypto::Mode mode = crypto::Mode::derive("lockstep v1 preimage");
+  return crypto::hash(mode, preimage.view());
+}
+
+std::vector<Hash> preimage_chain(const Hash& secret, uint32_t length) {
+  std::vector<Hash> chain(size_t{length} + 1);
+  chain[length] = secret;
+  for (size_t i = length; i > 0; --i) {
+    chain[i - 1] = chain_link(chain[i]);
+  }
+  return chain;
+}
+
+}  // namespace lockstep::model

@@ -1,0 +1,59 @@
+// What nodes tell people. Ledger events are told as they are; the rest is the requester's view.
+#pragma once
+
+#include "ledger/events.h"
+#include "place/place.h"
+
+namespace lockstep::node {
+
+struct LedgerNews {
+  uint64_t height = 0;
+  uint64_t time_ms = 0;
+  ledger::Event event;
+};
+struct OffersRanked {
+  std::vector<place::Offer> offers;
+  place::Plan plan;
+};
+struct TaskPlaced {
+  model::TaskTag tag;
+  crypto::PublicKey node;
+};
+struct RoundFinished {
+  uint32_t round = 0;  // from 1
+  double loss = 0;
+  bool again = false;  // it was finished before and voided
+};
+struct LeaseLost {
+  model::LeaseId lease;
+  crypto::PublicKey node;
+  uint64_t silent_ms = 0;
+  std::vector<model::TaskTag> tasks;  // placed again elsewhere
+};
+/// What a conviction undid: tasks to be run again.
+struct WorkVoided {
+  uint64_t tasks = 0;
+  uint32_t first_round = 0;  // from 1
+};
+struct JobFinished {
+  std::vector<std::pair<std::string, model::TensorRef>> parameters;
+  std::optional<uint64_t> correct;  // of the evaluation
+};
+struct JobFailed {
+  Error error;
+};
+struct JobOver {
+  model::JobId job;  // settled: nothing more follows
+};
+
+using Notice = std::variant<LedgerNews,
+                            OffersRanked,
+                            TaskPlaced,
+                            RoundFinished,
+                            LeaseLost,
+                            WorkVoided,
+                            JobFinished,
+                            JobFailed,
+                            JobOver>;
+
+}  // namespace lockstep::node

@@ -1,0 +1,261 @@
+// What a provider's machine does: inputs are fetched, tasks run one after the other, receipts are
+// written down, and only then delivered.
+#include <algorithm>
+
+#include "attest/witness.h"
+#include "base/check.h"
+#include "node/provider_impl.h"
+
+namespace lockstep::node {
+
+void Provider::Impl::blobs_moved() {
+  for (const uint64_t group : blobs.take_ready()) {
+    const auto found = groups.extract(group);
+    if (found.empty()) {
+      continue;
+    }
+    if (const auto* id = std::get_if<model::TaskId>(&found.mapped())) {
+      const auto task = tasks.find(*id);
+      CHECK(task != tasks.end());  // its group goes with it
+      task->second.stage = HeldTask::Stage::ready;
+      ready.push_back(*id);
+      continue;
+    }
+    const auto defence = defences.find(std::get<ledger::DisputeKey>(found.mapped()));
+    if (defence != defences.end() && defence->second.preparing) {
+      urgent.push_back(*defence->second.preparing);
+    }
+  }
+  for (const uint64_t group : blobs.take_failed()) {
+    group_failed(group);
+  }
+}
+
+void Provider::Impl::group_failed(uint64_t group) {
+  blobs.forget(group);
+  const auto found = groups.extract(group);
+  if (found.empty()) {
+    return;
+  }
+  if (const auto* id = std::get_if<model::TaskId>(&found.mapped())) {
+    give_back(*id, refuse(Code::blob_missing, "the requester does not have an input"));
+    return;
+  }
+  const auto defence = defences.find(std::get<ledger::DisputeKey>(found.mapped()));
+  if (defence != defences.end()) {
+    defence->second.preparing.reset();
+  }
+}
+
+/// What has a deadline goes first; then tasks in the order of arrival, while somebody signs.
+std::optional<Work> Provider::Impl::next_work() {
+  if (!urgent.empty()) {
+    Work work = urgent.front();
+    urgent.pop_front();
+    return work;
+  }
+  while (!ready.empty() && unsigned_tasks() < unsigned_tasks_max) {
+    Work work;
+    work.task = ready.front();
+    ready.pop_front();
+    const auto task = tasks.find(work.task);
+    if (task != tasks.end() && task->second.stage == HeldTask::Stage::ready) {
+      return work;
+    }
+  }
+  return std::nullopt;
+}
+
+Result<RunTask> Provider::Impl::run_of(const Work& work) {
+  const auto held = tasks.find(work.task);
+  if (held == tasks.end()) {
+    return refuse(Code::wrong_task, "the task is not held any more");
+  }
+  const model::Assignment& assignment = held->second.assignment;
+  const judge::Registered* program = ledger->state().programs.find(assignment.program);
+  CHECK(program != nullptr);  // programs are never forgotten
+  const auto ref = programs.try_emplace(program->root, program_ref(*program)).first;
+  return RunTask{work.id, work.kind, TRY(task_of(assignment, *program, ref->second)), work.step};
+}
+
+void Provider::Impl::start_work() {
+  while (!running) {
+    std::optional<Work> work = next_work();
+    if (!work) {
+      return;
+    }
+    work->id = next_work_id++;
+    Result<RunTask> run = run_of(*work);
+    if (run.ok()) {
+      if (work->kind == WorkKind::execute) {
+        tasks.at(work->task).stage = HeldTask::Stage::running;
+      }
+      running = std::move(work);
+      effects->push_back(std::move(run).value());
+    } else if (work->kind == WorkKind::execute) {
+      give_back(work->task, run.error());
+    } else {
+      prepared(*work, WorkDone{work->id, run.error()});
+    }
+  }
+}
+
+void Provider::Impl::work_done(uint64_t now, WorkDone done) {
+  if (!running || running->id != done.id) {
+    return;
+  }
+  const Work work = *std::exchange(running, std::nullopt);
+  if (work.kind == WorkKind::execute) {
+    executed(now, work.task, done);
+  } else {
+    prepared(work, std::move(done));
+  }
+  pump(now);
+}
+
+Hash Provider::Impl::salt_of(const model::TaskId& id) const {
+  static const crypto::Mode mode = crypto::Mode::derive("lockstep v1 salt");
+  codec::Writer writer;
+  writer.hash(setup.salt_seed);
+  writer.hash(id.hash);
+  return crypto::hash(mode, writer.bytes());
+}
+
+/// Makes the receipt and writes it down, before anybody else can know of it.
+Result<KeptTask> Provider::Impl::keep(const model::TaskId& id, const model::Execution& execution) {
+  const HeldTask& task = tasks.at(id);
+  if (execution.input_root != task.input_root ||
+      execution.leaves.size() != task.assignment.leaves.size()) {
+    return refuse(Code::internal, "the machine ran another task than the one assigned");
+  }
+  KeptTask kept;
+  kept.assignment = task.kept.assignment;
+  const model::Receipt receipt = attest::make_receipt(task.assignment, id, execution, salt_of(id));
+  const model::Context context{network, model::SignedKind::receipt, 0};
+  kept.receipt = model::sign(setup.identity.key, context, codec::encode(receipt));
+  kept.roots = attest::list_roots(execution, task.assignment.steps);
+  for (const model::TensorRef& leaf : execution.leaves) {
+    kept.leaves.push_back({leaf.root, leaf.data});
+  }
+  TRY(book.add(kept));
+  return kept;
+}
+
+void Provider::Impl::executed(uint64_t now, const model::TaskId& id, const WorkDone& done) {
+  const auto held = tasks.find(id);
+  if (held == tasks.end() || held->second.stage != HeldTask::Stage::running) {
+    return;
+  }
+  HeldTask& task = held->second;
+  if (task.cancelled) {
+    drop({id});
+    return;
+  }
+  if (!done.result.ok()) {
+    give_back(id, done.result.error());
+    return;
+  }
+  const auto* execution = std::get_if<model::Execution>(&*done.result);
+  if (execution == nullptr) {
+    give_back(id, refuse(Code::internal, "the machine gave something else than an execution"));
+    return;
+  }
+  Result<KeptTask> kept = keep(id, *execution);
+  if (!kept.ok()) {
+    give_back(id, kept.error());
+    return;
+  }
+  task.kept = std::move(kept).value();
+  task.output_root = execution->output_root;
+  task.stage = HeldTask::Stage::delivered;
+  task.delivered_ms = now;
+  task.place = next_place++;
+  to_claim[task.place] = id;
+  to_deliver.insert(id);
+  deliver(now, task);
+}
+
+// ---- deliveries
+
+void Provider::Impl::deliver(uint64_t now, HeldTask& task) {
+  task.sent_ms = now;
+  send(task.requester(), net::Deliver{task.kept.receipt, task.kept.leaves});
+}
+
+void Provider::Impl::deliver_due(uint64_t now) {
+  std::vector<model::TaskId> settled;
+  for (const model::TaskId& id : to_deliver) {
+    HeldTask& task = tasks.at(id);
+    const bool is_signed = task.kept.voucher.has_value();
+    if (is_signed && (task.sent_ms || ledger->state().claimed.contains(id))) {
+      settled.push_back(id);
+    } else if (is_signed && ledger->height() == 0) {
+      continue;  // whether it is claimed will be known soon
+    } else if (!task.sent_ms || now - *task.sent_ms >= deliver_again_ms) {
+      deliver(now, task);
+    }
+  }
+  for (const model::TaskId& id : settled) {
+    to_deliver.erase(id);
+  }
+}
+
+void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::GiveVoucher& given) {
+  const auto voucher =
+      model::open<model::Voucher>(given.voucher, network, model::SignedKind::voucher);
+  if (!voucher.ok()) {
+    return;
+  }
+  const auto found = tasks.find(voucher->task);
+  if (found == tasks.end() || found->second.stage != HeldTask::Stage::delivered) {
+    return;
+  }
+  HeldTask& task = found->second;
+  const bool fits = given.voucher.signer == task.requester() && from == task.requester() &&
+                    voucher->output_root == task.output_root;
+  if (!fits || task.kept.voucher) {
+    return;
+  }
+  KeptTask kept = task.kept;
+  kept.voucher = given.voucher;
+  // Where the store fails the next Deliver brings the voucher again.
+  if (book.change(kept).ok()) {
+    task.kept = std::move(kept);
+    to_deliver.erase(voucher->task);
+  }
+}
+
+size_t Provider::Impl::unsigned_tasks() const {
+  const auto unread = [&](const model::TaskId& id) {
+    const HeldTask& task = tasks.at(id);
+    return task.stage == HeldTask::Stage::delivered && !task.kept.voucher && !task.cancelled;
+  };
+  return static_cast<size_t>(std::count_if(to_deliver.begin(), to_deliver.end(), unread));
+}
+
+void Provider::Impl::give_back(const model::TaskId& id, const Error& error) {
+  decline(tasks.at(id).requester(), id, error);
+  drop({id});
+}
+
+void Provider::Impl::drop(const std::vector<model::TaskId>& ids) {
+  for (const model::TaskId& id : ids) {
+    const auto found = tasks.find(id);
+    if (found == tasks.end()) {
+      continue;
+    }
+    if (found->second.stage == HeldTask::Stage::fetching) {
+      blobs.forget(found->second.group);
+      groups.erase(found->second.group);
+    }
+    if (found->second.stage == HeldTask::Stage::delivered) {
+      to_claim.erase(found->second.place);
+    }
+    to_deliver.erase(id);
+    tasks.erase(found);
+  }
+  // What a failing store keeps is dropped again after the next start.
+  (void)book.erase(ids);
+}
+
+}  // namespace lockstep::node

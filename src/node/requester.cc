@@ -1,0 +1,418 @@
+// The requester's side of the market: quotes, the job, its leases, preimages, settlement.
+#include "node/requester.h"
+
+#include <algorithm>
+
+#include "node/tasks.h"
+
+namespace lockstep::node {
+namespace {
+
+constexpr uint64_t tick_timer = 1;
+
+bool is_open(ledger::AuditPhase phase) {
+  return phase != ledger::AuditPhase::none && phase != ledger::AuditPhase::done &&
+         phase != ledger::AuditPhase::lapsed;
+}
+
+/// Shares of tasks that the ledger draws; the other levels have no rule there yet.
+Result<uint32_t> share_of(const model::VerifySpec& verify) {
+  switch (verify.kind) {
+    case model::VerifyKind::none:
+      return uint32_t{0};
+    case model::VerifyKind::spot:
+    case model::VerifyKind::full:
+      return verify.share_millionths;
+    default:
+      return refuse(Code::bad_option,
+                    "this trust level is not offered here",
+                    "use verify: none, spot:SHARE or full",
+                    "verify");
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Requester>> Requester::create(Setup setup,
+                                                     const model::TrainJob& job,
+                                                     store::Blobs& blobs) {
+  TRY(share_of(job.spec.verify));
+  auto requester = std::unique_ptr<Requester>(new Requester(std::move(setup), job));
+  const Setup& given = requester->setup_;
+  requester->planner_ = TRY(plan::TrainPlanner::create(job));
+  requester->ledger_ =
+      TRY(LedgerClient::create(given.genesis, given.identity.key, requester->effects_));
+  requester->blobs_ = &blobs;
+  requester->fetcher_.emplace(blobs, requester->effects_);
+  requester->desk_.emplace(
+      *requester->ledger_, *requester->fetcher_, requester->effects_, given.secret);
+  requester->preimages_ = model::preimage_chain(given.secret, limits::preimages_max);
+  for (const model::ProgramRef* ref : {&job.train, &job.merge, &job.evaluate, &job.sum}) {
+    TRY(requester->programs_.add(ref->bytes, ref->constants));
+  }
+  return requester;
+}
+
+void Requester::start(uint64_t now_ms) {
+  since_ms_ = now_ms;
+  ledger_->start(now_ms);
+  effects_.push_back(SetTimer{now_ms, tick_timer});
+}
+
+void Requester::fail(Error error) {
+  phase_ = Phase::failed;
+  effects_.push_back(Tell{JobFailed{std::move(error)}});
+}
+
+void Requester::on_timer(uint64_t now_ms, uint64_t id) {
+  if (id != tick_timer || phase_ == Phase::over || phase_ == Phase::failed) {
+    return;
+  }
+  ledger_->tick(now_ms);
+  fetcher_->tick(now_ms);
+  desk_->tick(now_ms);
+  if (phase_ == Phase::running) {
+    resend(now_ms);
+    drop_silent(now_ms);
+  }
+  pump(now_ms);
+  effects_.push_back(SetTimer{now_ms + LedgerClient::tick_ms / 5, tick_timer});
+}
+
+void Requester::on_message(uint64_t now_ms, const PublicKey& from, const net::Message& message) {
+  if (const auto worker = workers_.find(from); worker != workers_.end()) {
+    worker->second.heard_ms = now_ms;
+  }
+  if (const auto* const blocks = std::get_if<net::Blocks>(&message)) {
+    for (const LedgerNews& news : ledger_->on_blocks(now_ms, *blocks)) {
+      on_news(now_ms, news);
+    }
+  } else if (const auto* const quote = std::get_if<net::GiveQuote>(&message)) {
+    on_quote(now_ms, from, *quote);
+  } else if (const auto* const deliver = std::get_if<net::Deliver>(&message)) {
+    on_deliver(now_ms, from, *deliver);
+  } else if (const auto* const decline = std::get_if<net::Decline>(&message)) {
+    on_decline(now_ms, from, *decline);
+  } else if (const auto* const ask = std::get_if<net::AskBlob>(&message)) {
+    fetcher_->on_ask(from, *ask);
+  } else if (const auto* const give = std::get_if<net::GiveBlob>(&message)) {
+    fetcher_->on_give(*give);
+  }
+  pump(now_ms);
+}
+
+void Requester::on_work(uint64_t now_ms, WorkDone done) {
+  if ((done.id & AuditDesk::id_bit) != 0) {
+    desk_->on_work(now_ms, std::move(done));
+  }
+  pump(now_ms);
+}
+
+void Requester::on_signed(uint64_t now_ms, const model::Signed& transaction) {
+  ledger_->submit_signed(now_ms, transaction);
+  pump(now_ms);
+}
+
+void Requester::pump(uint64_t now_ms) {
+  for (const uint64_t group : fetcher_->take_ready()) {
+    if ((group & AuditDesk::id_bit) != 0) {
+      desk_->on_ready(now_ms, group);
+    } else if (const auto found = groups_.find(group); found != groups_.end()) {
+      const model::TaskId id = found->second;
+      groups_.erase(found);
+      on_outputs(now_ms, id);
+    }
+  }
+  for (const uint64_t group : fetcher_->take_failed()) {
+    if ((group & AuditDesk::id_bit) != 0) {
+      desk_->on_failed(now_ms, group);
+    } else if (const auto found = groups_.find(group); found != groups_.end()) {
+      const auto placed = placed_.find(found->second);
+      groups_.erase(found);
+      if (placed != placed_.end()) {  // asked again when it delivers again
+        placed->second.delivered.reset();
+      }
+    }
+  }
+  advance(now_ms);
+}
+
+void Requester::advance(uint64_t now_ms) {
+  switch (phase_) {
+    case Phase::starting:
+      register_programs(now_ms);
+      break;
+    case Phase::quoting:
+      if (quotes_.size() == setup_.peers.providers.size() || now_ms >= since_ms_ + quotes_ms) {
+        rank_offers(now_ms);
+      }
+      break;
+    case Phase::opening:
+      open_job(now_ms);
+      open_leases(now_ms);
+      break;
+    case Phase::running:
+      find_leases(now_ms);
+      place_tasks(now_ms);
+      reveal_preimage(now_ms);
+      claim_for_others(now_ms);
+      close_when_settled(now_ms);
+      break;
+    case Phase::closing:
+      reveal_preimage(now_ms);
+      break;
+    case Phase::over:
+    case Phase::failed:
+      break;
+  }
+}
+
+void Requester::register_programs(uint64_t now_ms) {
+  if (!ledger_->state().nodes.contains(ledger_->self())) {
+    return;  // the owner's registration is on its way
+  }
+  for (const model::ProgramRef* ref : {&job_->train, &job_->merge, &job_->evaluate, &job_->sum}) {
+    ledger_->submit(now_ms, model::RegisterProgram{ref->bytes, ref->constants});
+  }
+  ask_quotes();
+  phase_ = Phase::quoting;
+  since_ms_ = now_ms;
+}
+
+void Requester::ask_quotes() {
+  for (const PublicKey& provider : setup_.peers.providers) {
+    effects_.push_back(
+        Send{provider, net::AskQuote{planner_->operations(), planner_->task_count()}});
+  }
+}
+
+void Requester::on_quote(uint64_t now_ms, const PublicKey& from, const net::GiveQuote& quote) {
+  const auto opened =
+      model::open<model::Quote>(quote.quote, ledger_->state().network, model::SignedKind::quote);
+  if (!opened.ok() || quote.quote.signer != from) {
+    return;
+  }
+  quotes_[from] = quote.quote;
+  const bool wanted = phase_ == Phase::running && !workers_.contains(from) && !closing_ &&
+                      opened->price_per_unit <= plan_.price_per_unit && !opening_.contains(from);
+  if (wanted) {
+    opening_[from] = ledger_->submit(now_ms, model::OpenLease{*job_id_, quote.quote});
+  }
+}
+
+place::Needs Requester::needs(uint64_t now_ms) const {
+  place::Needs needs;
+  needs.resources = job_->spec.resources;
+  needs.memory_bytes = setup_.memory_bytes;
+  needs.operations = planner_->operations();
+  needs.tasks = planner_->task_count();
+  needs.share_millionths = *share_of(job_->spec.verify);
+  needs.budget = job_->spec.budget;
+  needs.requester_owner = setup_.identity.owner;
+  needs.now_ms = std::max(now_ms, ledger_->time_ms());
+  return needs;
+}
+
+void Requester::rank_offers(uint64_t now_ms) {
+  const ledger::State& state = ledger_->state();
+  for (const model::ProgramRef* ref : {&job_->train, &job_->merge, &job_->evaluate, &job_->sum}) {
+    if (!state.program_costs.contains(ref->root)) {
+      return;  // not registered yet
+    }
+  }
+  std::vector<place::Offer> offers;
+  const place::Needs needed = needs(now_ms);
+  for (const auto& [node, quote] : quotes_) {
+    place::Offer offer{quote, *codec::decode<model::Quote>(quote.body), {}, {}};
+    if (const auto account = state.accounts.find(offer.quote.owner);
+        account != state.accounts.end()) {
+      offer.unlocked_stake = *account->second.stake.subtract(account->second.locked);
+    }
+    offer.bond = lease_bond(needed, offer.quote.price_per_unit);
+    offers.push_back(std::move(offer));
+  }
+  auto planned = place::plan(needed, offers);
+  if (!planned.ok()) {
+    fail(planned.error());
+    return;
+  }
+  plan_ = std::move(planned).value();
+  for (const place::Judged& judged : plan_.ranked) {
+    if (judged.taken) {
+      taken_.push_back(offers[judged.offer].signed_quote.signer);
+    }
+  }
+  effects_.push_back(Tell{OffersRanked{std::move(offers), plan_}});
+  phase_ = Phase::opening;
+}
+
+Amount Requester::lease_bond(const place::Needs& needs, Amount price_per_unit) const {
+  const uint64_t task = needs.operations / needs.tasks + 1;
+  const auto price = model::price_of(task, price_per_unit);
+  const auto bond = price.ok() ? price->multiply(2) : price;
+  return bond.ok() ? std::max(*bond, setup_.genesis.bond_min) : setup_.genesis.bond_min;
+}
+
+void Requester::open_job(uint64_t now_ms) {
+  if (!asked_owner_) {
+    model::OpenJob open;
+    open.name = job_->spec.name;
+    open.requester = ledger_->self();
+    open.programs = {job_->train.root, job_->merge.root, job_->evaluate.root, job_->sum.root};
+    open.operations = planner_->operations();
+    open.tasks = planner_->task_count();
+    open.price_per_unit = plan_.price_per_unit;
+    open.share_millionths = *share_of(job_->spec.verify);
+    if (job_->spec.finality.kind == model::FinalityKind::span) {
+      open.finality = model::FinalityRule::span;
+      open.span_ms = job_->spec.finality.span_seconds * 1000;
+    }
+    open.preimages = preimages_.front();
+    effects_.push_back(AskOwner{std::move(open)});
+    asked_owner_ = true;
+  }
+  if (job_id_) {
+    return;
+  }
+  for (const auto& [id, job] : ledger_->state().jobs) {
+    if (job.owner == setup_.identity.owner && job.terms.preimages == preimages_.front()) {
+      job_id_ = id;
+      for (const PublicKey& provider : taken_) {
+        opening_[provider] = ledger_->submit(now_ms, model::OpenLease{id, quotes_.at(provider)});
+      }
+    }
+  }
+}
+
+void Requester::open_leases(uint64_t now_ms) {
+  if (!job_id_) {
+    return;
+  }
+  find_leases(now_ms);
+  if (opening_.empty()) {
+    phase_ = Phase::running;
+    since_ms_ = now_ms;
+    if (workers_.empty()) {
+      fail(refuse(Code::no_offer,
+                  "every lease was refused by the ledger",
+                  "see that the providers have stake that is not locked"));
+      return;
+    }
+    plan_more(now_ms, {});
+  }
+}
+
+void Requester::find_leases(uint64_t now_ms) {
+  if (!opening_.empty()) {
+    for (const auto& [id, lease] : ledger_->state().leases) {
+      const bool mine = lease.job == *job_id_ && lease.status == ledger::LeaseStatus::open;
+      if (mine && opening_.erase(lease.node) > 0) {
+        workers_[lease.node] = Worker{id, lease.operations_per_second, now_ms, 0, {}};
+      }
+    }
+  }
+  const bool alone = workers_.empty() && opening_.empty() && phase_ == Phase::running;
+  if (alone && now_ms >= quotes_asked_ms_ + quotes_again_ms) {
+    quotes_asked_ms_ = now_ms;
+    ask_quotes();
+  }
+}
+
+void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
+  desk_->on_news(now_ms, news);
+  const auto* const failed = std::get_if<ledger::TransactionFailed>(&news.event);
+  if (failed != nullptr && failed->signer == setup_.identity.owner && phase_ == Phase::opening &&
+      !job_id_) {
+    fail(failed->error);
+  } else if (failed != nullptr) {
+    std::erase_if(opening_, [&](const auto& entry) { return entry.second == failed->id; });
+  }
+  if (const auto* const voided = std::get_if<ledger::TasksVoided>(&news.event)) {
+    if (job_id_ && voided->job == *job_id_ && phase_ == Phase::running) {
+      undo(now_ms, voided->tasks);
+    }
+  }
+  if (const auto* const settled = std::get_if<ledger::JobSettled>(&news.event)) {
+    if (job_id_ && settled->job == *job_id_) {
+      phase_ = Phase::over;
+      effects_.push_back(Tell{news});
+      effects_.push_back(Tell{JobOver{*job_id_}});
+      return;
+    }
+  }
+  effects_.push_back(Tell{news});
+}
+
+void Requester::reveal_preimage(uint64_t now_ms) {
+  const ledger::State& state = ledger_->state();
+  const ledger::Job& job = state.jobs.at(*job_id_);
+  if (now_ms < preimage_ms_ + setup_.genesis.epoch_ms) {
+    return;
+  }
+  const bool waiting =
+      std::any_of(state.claims.begin(), state.claims.end(), [&](const auto& claim) {
+        return claim.second.job == *job_id_ &&
+               claim.second.audit.phase == ledger::AuditPhase::waiting;
+      });
+  if (waiting && size_t{job.revealed} + 1 < preimages_.size()) {
+    preimage_ms_ = now_ms;
+    ledger_->submit(now_ms, model::RevealPreimage{*job_id_, preimages_[job.revealed + 1]});
+  }
+}
+
+/// Receipts that their provider does not claim, because it is gone or withholds them: what read
+/// from them would become void.
+void Requester::claim_for_others(uint64_t now_ms) {
+  constexpr uint64_t patience_epochs = 3;
+  const uint64_t epoch_ms = setup_.genesis.epoch_ms;
+  if (now_ms < claimed_ms_ + epoch_ms) {
+    return;
+  }
+  const ledger::State& state = ledger_->state();
+  std::map<model::LeaseId, std::vector<model::ClaimEntry>> late;
+  for (const auto& [tag, accepted] : accepted_) {
+    const auto worker = workers_.find(accepted.node);
+    const bool gone = worker == workers_.end() || worker->second.lease != accepted.lease;
+    const uint64_t patience_ms = (gone ? 1 : patience_epochs) * epoch_ms;
+    auto& entries = late[accepted.lease];
+    if (!state.claimed.contains(accepted.id) && now_ms >= accepted.accepted_ms + patience_ms &&
+        entries.size() < limits::claim_tasks_max) {
+      entries.push_back(accepted.entry);
+    }
+  }
+  for (auto& [lease, entries] : late) {
+    if (!entries.empty()) {
+      claimed_ms_ = now_ms;
+      ledger_->submit(now_ms, model::PostClaim{lease, std::move(entries)});
+    }
+  }
+}
+
+bool Requester::all_claimed_and_audited() const {
+  const ledger::State& state = ledger_->state();
+  for (const auto& [tag, accepted] : accepted_) {
+    if (!state.claimed.contains(accepted.id)) {
+      return false;
+    }
+  }
+  for (const auto& [id, claim] : state.claims) {
+    if (claim.job == *job_id_ && is_open(claim.audit.phase)) {
+      return false;
+    }
+  }
+  return std::none_of(state.disputes.begin(), state.disputes.end(), [&](const auto& dispute) {
+    return state.claims.at(dispute.first.first).job == *job_id_;
+  });
+}
+
+void Requester::close_when_settled(uint64_t now_ms) {
+  if (!planner_->done() || !all_claimed_and_audited() || closing_) {
+    return;
+  }
+  closing_ = true;
+  tell_finished();
+  ledger_->submit(now_ms, model::CloseJob{*job_id_});
+  phase_ = Phase::closing;
+}
+
+}  // namespace lockstep::node

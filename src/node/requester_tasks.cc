@@ -1,0 +1,386 @@
+// The requester's side of the work: placing tasks, reading outputs, placing again what is lost.
+#include <algorithm>
+
+#include "law/roots.h"
+#include "node/requester.h"
+#include "node/tasks.h"
+
+namespace lockstep::node {
+namespace {
+
+constexpr uint64_t resend_ms = 2000;
+constexpr uint64_t rest_ms = 500;
+
+uint64_t stated_ms(uint64_t operations, uint64_t operations_per_second) {
+  constexpr uint64_t ms_per_second = 1000;
+  const uint64_t rate = std::max<uint64_t>(1, operations_per_second / ms_per_second);
+  return operations / rate + 1;
+}
+
+}  // namespace
+
+void Requester::plan_more(uint64_t now_ms, std::span<const model::Execution> finished) {
+  auto tasks = planner_->advance(finished);
+  if (!tasks.ok()) {
+    fail(tasks.error());
+    return;
+  }
+  for (model::Task& task : *tasks) {
+    ready_.push_back(std::move(task));
+  }
+  place_tasks(now_ms);
+}
+
+Requester::Worker* Requester::free_worker(uint64_t now_ms, PublicKey& node) {
+  Worker* best = nullptr;
+  for (auto& [key, worker] : workers_) {
+    const bool is_free =
+        worker.in_hand.size() < tasks_in_hand_max && now_ms >= worker.rest_until_ms;
+    const auto better = [&] {
+      return best == nullptr || worker.in_hand.size() < best->in_hand.size() ||
+             (worker.in_hand.size() == best->in_hand.size() &&
+              worker.operations_per_second > best->operations_per_second);
+    };
+    if (is_free && better()) {
+      best = &worker;
+      node = key;
+    }
+  }
+  return best;
+}
+
+void Requester::place_tasks(uint64_t now_ms) {
+  while (!ready_.empty() && phase_ == Phase::running) {
+    PublicKey node;
+    Worker* const worker = free_worker(now_ms, node);
+    if (worker == nullptr) {
+      return;
+    }
+    const model::Task task = std::move(ready_.front());
+    ready_.pop_front();
+    assign(now_ms, task, *worker, node);
+  }
+}
+
+void Requester::assign(uint64_t now_ms,
+                       const model::Task& task,
+                       Worker& worker,
+                       const PublicKey& node) {
+  model::Assignment assignment;
+  assignment.job = *job_id_;
+  assignment.lease = worker.lease;
+  assignment.kind = task.tag.kind;
+  assignment.round = task.tag.round;
+  assignment.part = task.tag.part;
+  assignment.program = task.program->root;
+  assignment.steps = task.steps;
+  assignment.claim_every = task.claim_every;
+  assignment.operations = task.operations;
+  for (const model::LeafInput& leaf : task.leaves) {
+    std::optional<model::TaskLeaf> source;
+    if (leaf.task) {
+      source = model::TaskLeaf{accepted_.at(*leaf.task).id, leaf.leaf};
+    }
+    assignment.leaves.push_back({leaf.tensor, source});
+  }
+  const model::Context context{ledger_->state().network, model::SignedKind::assignment, next_id_++};
+  Placed placed;
+  placed.task = task;
+  placed.signed_assignment = model::sign(setup_.identity.key, context, codec::encode(assignment));
+  placed.assignment = std::move(assignment);
+  placed.node = node;
+  placed.sent_ms = now_ms;
+  const model::TaskId id = model::task_id(placed.signed_assignment);
+  worker.in_hand.insert(id);
+  worker.heard_ms = std::max(worker.heard_ms, now_ms);
+  effects_.push_back(Send{node, net::Assign{placed.signed_assignment}});
+  effects_.push_back(Tell{TaskPlaced{task.tag, node}});
+  placed_.emplace(id, std::move(placed));
+}
+
+Result<void> Requester::check_delivery(const Placed& placed, const net::Deliver& deliver) const {
+  const auto receipt = TRY(model::open<model::Receipt>(
+      deliver.receipt, ledger_->state().network, model::SignedKind::receipt));
+  const judge::Registered& program = *programs_.find(placed.assignment.program);
+  const bool fits =
+      deliver.receipt.signer == placed.node && receipt.lease == placed.assignment.lease &&
+      receipt.task == model::task_id(placed.signed_assignment) && receipt.program == program.root &&
+      receipt.law_version == program.program.version &&
+      receipt.input_root == TRY(judge::input_root(program, placed.assignment.leaves)) &&
+      deliver.leaves.size() == program.program.leaves.size();
+  if (!fits) {
+    return refuse(Code::wrong_claim, "a receipt does not fit its assignment");
+  }
+  std::vector<Hash> roots;
+  for (size_t i = 0; i < deliver.leaves.size(); ++i) {
+    const law::Leaf& leaf = program.program.leaves[i];
+    const Hash& before = placed.assignment.leaves[i].tensor.root;
+    const Hash root = law::tensor_root(leaf.shape, deliver.leaves[i].data);
+    if (root != deliver.leaves[i].root || (!leaf.writer && root != before)) {
+      return refuse(Code::wrong_claim, "an output leaf does not have its root", {}, leaf.name);
+    }
+    roots.push_back(root);
+  }
+  if (law::state_root(program.program, roots) != receipt.output_root) {
+    return refuse(Code::wrong_claim, "the outputs do not have the receipt's root");
+  }
+  return {};
+}
+
+void Requester::on_deliver(uint64_t now_ms, const PublicKey& from, const net::Deliver& deliver) {
+  const auto receipt = codec::decode<model::Receipt>(deliver.receipt.body);
+  if (!receipt.ok()) {
+    return;
+  }
+  const auto placed = placed_.find(receipt->task);
+  if (placed == placed_.end()) {
+    for (const auto& [tag, accepted] : accepted_) {
+      if (accepted.id == receipt->task && accepted.node == from) {  // its voucher got lost
+        effects_.push_back(Send{from, net::GiveVoucher{*accepted.entry.voucher}});
+        return;
+      }
+    }
+    effects_.push_back(Send{from, net::CancelTask{receipt->task}});  // void, or done elsewhere
+    return;
+  }
+  if (placed->second.delivered || !check_delivery(placed->second, deliver).ok()) {
+    return;
+  }
+  placed->second.delivered = deliver;
+  placed->second.group = next_id_++;
+  groups_[placed->second.group] = receipt->task;
+  std::vector<Hash> addresses;
+  for (const net::OutputLeaf& leaf : deliver.leaves) {
+    addresses.push_back(leaf.data);
+  }
+  fetcher_->fetch(now_ms, placed->second.group, addresses, from);
+}
+
+void Requester::on_outputs(uint64_t now_ms, const model::TaskId& id) {
+  const auto found = placed_.find(id);
+  if (found == placed_.end() || !found->second.delivered) {
+    return;
+  }
+  const law::Program& program = programs_.find(found->second.assignment.program)->program;
+  for (size_t i = 0; i < program.leaves.size(); ++i) {
+    const auto bytes = blobs_->get(found->second.delivered->leaves[i].data);
+    const auto size = static_cast<size_t>(program.leaves[i].shape.bytes());
+    if (!bytes.ok() || bytes->size() != size) {
+      lose(now_ms, PublicKey(found->second.node), 0);  // it signed for something that is no tensor
+      return;
+    }
+  }
+  Placed placed = std::move(found->second);
+  placed_.erase(found);
+  accept(now_ms, id, std::move(placed));
+}
+
+void Requester::accept(uint64_t now_ms, const model::TaskId& id, Placed placed) {
+  if (const auto worker = workers_.find(placed.node); worker != workers_.end()) {
+    worker->second.in_hand.erase(id);
+    worker->second.heard_ms = now_ms;
+  }
+  const auto receipt = *codec::decode<model::Receipt>(placed.delivered->receipt.body);
+  const model::Context context{ledger_->state().network, model::SignedKind::voucher, next_id_++};
+  const model::Signed voucher = model::sign(
+      setup_.identity.key, context, codec::encode(model::Voucher{id, receipt.output_root}));
+  effects_.push_back(Send{placed.node, net::GiveVoucher{voucher}});
+  model::Execution execution;
+  execution.tag = placed.task.tag;
+  for (const net::OutputLeaf& leaf : placed.delivered->leaves) {
+    execution.leaves.push_back({leaf.root, leaf.data});
+  }
+  accepted_[placed.task.tag] = {id,
+                                placed.assignment.lease,
+                                placed.node,
+                                {placed.signed_assignment, placed.delivered->receipt, voucher},
+                                now_ms,
+                                execution.leaves};
+  plan_more(now_ms, std::span(&execution, 1));
+  if (execution.tag.kind == model::TaskKind::merge) {
+    tell_round(execution);
+  }
+}
+
+void Requester::on_decline(uint64_t now_ms, const PublicKey& from, const net::Decline& decline) {
+  const auto found = placed_.find(decline.task);
+  if (found == placed_.end() || found->second.node != from || found->second.delivered) {
+    return;
+  }
+  ready_.push_front(std::move(found->second.task));
+  placed_.erase(found);
+  if (const auto worker = workers_.find(from); worker != workers_.end()) {
+    worker->second.in_hand.erase(decline.task);
+    worker->second.rest_until_ms = now_ms + rest_ms;
+  }
+}
+
+void Requester::drop_silent(uint64_t now_ms) {
+  constexpr uint64_t stated_times = 3;
+  std::vector<std::pair<PublicKey, uint64_t>> silent;
+  for (const auto& [node, worker] : workers_) {
+    uint64_t longest = 0;
+    for (const model::TaskId& id : worker.in_hand) {
+      longest = std::max(longest, placed_.at(id).task.operations);
+    }
+    const uint64_t patience =
+        std::max(silence_ms, stated_times * stated_ms(longest, worker.operations_per_second));
+    if (now_ms > worker.heard_ms + patience) {
+      silent.emplace_back(node, now_ms - worker.heard_ms);
+    }
+  }
+  for (const auto& [node, silent_ms] : silent) {
+    lose(now_ms, node, silent_ms);
+  }
+}
+
+void Requester::lose(uint64_t now_ms, const PublicKey& node, uint64_t silent_ms) {
+  const auto found = workers_.find(node);
+  if (found == workers_.end()) {
+    return;
+  }
+  const Worker worker = std::move(found->second);
+  workers_.erase(found);
+  LeaseLost lost{worker.lease, node, silent_ms, {}};
+  for (const model::TaskId& id : worker.in_hand) {
+    const auto placed = placed_.find(id);
+    lost.tasks.push_back(placed->second.task.tag);
+    groups_.erase(placed->second.group);
+    fetcher_->forget(placed->second.group);
+    ready_.push_front(std::move(placed->second.task));
+    placed_.erase(placed);
+  }
+  const auto lease = ledger_->state().leases.find(worker.lease);
+  if (lease != ledger_->state().leases.end() && lease->second.status == ledger::LeaseStatus::open) {
+    ledger_->submit(now_ms, model::CloseLease{worker.lease});
+  }
+  effects_.push_back(Tell{std::move(lost)});
+  place_tasks(now_ms);
+}
+
+void Requester::resend(uint64_t now_ms) {
+  for (auto& [id, placed] : placed_) {
+    if (!placed.delivered && now_ms >= placed.sent_ms + resend_ms) {
+      placed.sent_ms = now_ms;
+      effects_.push_back(Send{placed.node, net::Assign{placed.signed_assignment}});
+    }
+  }
+}
+
+void Requester::forget(const model::TaskTag& tag) {
+  std::erase_if(ready_, [&](const model::Task& task) { return task.tag == tag; });
+  accepted_.erase(tag);
+  for (auto placed = placed_.begin(); placed != placed_.end();) {
+    if (placed->second.task.tag != tag) {
+      ++placed;
+      continue;
+    }
+    effects_.push_back(Send{placed->second.node, net::CancelTask{placed->first}});
+    if (const auto worker = workers_.find(placed->second.node); worker != workers_.end()) {
+      worker->second.in_hand.erase(placed->first);
+    }
+    groups_.erase(placed->second.group);
+    fetcher_->forget(placed->second.group);
+    placed = placed_.erase(placed);
+  }
+}
+
+void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
+  const ledger::State& state = ledger_->state();
+  const std::set<model::TaskId> ids(voided.begin(), voided.end());
+  std::set<model::TaskTag> wrong;
+  for (const auto& [tag, accepted] : accepted_) {
+    const auto lease = state.leases.find(accepted.lease);
+    const bool slashed =
+        lease != state.leases.end() && lease->second.status == ledger::LeaseStatus::slashed;
+    if (slashed ? !state.claimed.contains(accepted.id) || ids.contains(accepted.id)
+                : ids.contains(accepted.id)) {
+      wrong.insert(tag);
+    }
+  }
+  uint64_t undone = 0;
+  uint32_t first_round = UINT32_MAX;
+  for (const model::TaskTag& tag : wrong) {
+    for (const model::TaskTag& gone : planner_->annul(tag)) {
+      undone += accepted_.contains(gone) ? 1 : 0;
+      if (gone.kind <= model::TaskKind::merge) {
+        first_round = std::min(first_round, gone.round + 1);
+      }
+      forget(gone);
+    }
+  }
+  std::vector<PublicKey> convicted;
+  for (const auto& [node, worker] : workers_) {
+    const auto lease = state.leases.find(worker.lease);
+    if (lease != state.leases.end() && lease->second.status == ledger::LeaseStatus::slashed) {
+      convicted.push_back(node);
+    }
+  }
+  effects_.push_back(Tell{WorkVoided{undone, first_round}});
+  for (const PublicKey& node : convicted) {
+    lose(now_ms, node, 0);
+  }
+  plan_more(now_ms, {});
+}
+
+void Requester::tell_round(const model::Execution& merge) {
+  const law::Program& program = programs_.find(job_->merge.root)->program;
+  for (size_t i = 0; i < program.leaves.size(); ++i) {
+    if (program.leaves[i].name != "loss") {
+      continue;
+    }
+    const auto bytes = blobs_->get(merge.leaves[i].data);
+    float sum = 0;
+    if (bytes.ok() && bytes->size() == sizeof sum) {
+      std::memcpy(&sum, bytes->data(), sizeof sum);
+    }
+    const double loss = static_cast<double>(sum) / job_->spec.train.local_steps;
+    const uint32_t round = merge.tag.round + 1;
+    effects_.push_back(Tell{RoundFinished{round, loss, round <= rounds_told_}});
+    rounds_told_ = std::max(rounds_told_, round);
+  }
+}
+
+void Requester::tell_finished() {
+  JobFinished finished;
+  const model::TaskTag last{model::TaskKind::merge, job_->spec.train.rounds - 1, 0};
+  for (const std::string& name : job_->parameters) {
+    const auto leaf = planner_->output(last, name);
+    if (leaf.ok()) {
+      finished.parameters.emplace_back(name, *leaf);
+    }
+  }
+  if (!job_->test_blobs.empty()) {
+    const auto leaf = planner_->output({model::TaskKind::sum, 0, 0}, "correct");
+    const auto bytes = leaf.ok() ? blobs_->get(leaf->data) : Result<Bytes>(leaf.error());
+    if (bytes.ok() && bytes->size() == sizeof(int64_t)) {
+      finished.correct = law::load_bits(law::DType::i64, *bytes, 0);
+    }
+  }
+  effects_.push_back(Tell{std::move(finished)});
+}
+
+Result<ReceiptParts> Requester::receipt_parts() const {
+  if (!planner_->done()) {
+    return refuse(Code::bad_plan, "the job is not done");
+  }
+  const auto output_of = [&](const model::TaskTag& tag) {
+    const Accepted& accepted = accepted_.at(tag);
+    ReceiptOutput output{accepted.id, {}};
+    for (const model::TensorRef& leaf : accepted.leaves) {
+      output.leaves.push_back(leaf.root);
+    }
+    return output;
+  };
+  ReceiptParts parts;
+  parts.job = job_;
+  parts.model = output_of({model::TaskKind::merge, job_->spec.train.rounds - 1, 0});
+  if (!job_->test_blobs.empty()) {
+    const model::TaskTag sum{model::TaskKind::sum, 0, 0};
+    parts.evaluation = output_of(sum);
+    parts.correct = TRY(blobs_->get(TRY(planner_->output(sum, "correct")).data));
+  }
+  return parts;
+}
+
+}  // namespace lockstep::node

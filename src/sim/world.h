@@ -1,0 +1,141 @@
+// A whole network in one process under virtual time: the nodes that the program runs, a simulated
+// network, disks and machines, and the faults and liars that were asked for.
+#pragma once
+
+#include <queue>
+
+#include "env/clock.h"
+#include "exec/tensor_runner.h"
+#include "node/auditor.h"
+#include "node/provider.h"
+#include "node/requester.h"
+#include "node/sequencer_node.h"
+#include "sim/cheat.h"
+#include "sim/disk.h"
+
+namespace lockstep::sim {
+
+/// Of provider number `provider` (from 1).
+struct CheatSpec {
+  uint32_t provider = 1;
+  CheatKind kind = CheatKind::skip;
+};
+/// The machine dies when round `round` (from 1) begins, inside its next write to disk where there
+/// is one; it comes back after restart_ms, or never.
+struct CrashSpec {
+  uint32_t provider = 1;
+  uint32_t round = 1;
+  std::optional<uint64_t> restart_ms;
+};
+struct NetworkFaults {
+  uint64_t delay_us_min = 5'000;
+  uint64_t delay_us_max = 20'000;
+  uint32_t loss_millionths = 0;
+};
+struct Options {
+  uint64_t seed = 1;  // draws and network; never the model
+  uint32_t providers = 3;
+  uint32_t auditors = 1;
+  std::vector<CheatSpec> cheats;
+  std::vector<CrashSpec> crashes;
+  NetworkFaults network;
+  uint64_t memory_bytes = 0;               // that the job's largest task needs
+  uint64_t time_limit_ms = 6 * 3'600'000;  // virtual
+};
+inline constexpr uint32_t providers_max = 64;
+inline constexpr uint32_t auditors_max = 16;
+
+/// The built-in machines: `count` that can do ordinary work, and one with 64 MB of memory.
+[[nodiscard]] std::vector<node::Machine> world_table(uint32_t count);
+
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// What the requester's node told, in order.
+  virtual void on_notice(uint64_t now_ms, const node::Notice& notice) = 0;
+  /// A machine of the world went down or came up.
+  virtual void on_machine(uint64_t now_ms, const std::string& name, bool up) = 0;
+};
+
+class World {
+ public:
+  /// Borrows the job, the requester's store (which holds the job's inputs), the engine's clock and
+  /// the observer. Errors: bad_option; those of Requester::create.
+  static Result<std::unique_ptr<World>> create(const Options& options,
+                                               const model::TrainJob& job,
+                                               store::Blobs& requester_blobs,
+                                               env::Clock& engine_clock,
+                                               const tensor::Options& engine);
+  /// Until the job is settled. Errors: the job's own (no_offer, over_budget, …); internal when
+  /// nothing is left to happen or the time limit is over.
+  Result<void> run(Observer& observer);
+  ~World();
+
+  [[nodiscard]] const model::Genesis& genesis() const { return genesis_; }
+  [[nodiscard]] const node::Requester& requester() const { return *requester_; }
+  [[nodiscard]] chain::Sequencer& sequencer() { return sequencer_->sequencer(); }
+  /// A node's name by its key, "" when unknown; and an owner's.
+  [[nodiscard]] std::string name_of(const crypto::PublicKey& key) const;
+  [[nodiscard]] exec::Meter meter() const;
+  [[nodiscard]] uint64_t now_ms() const { return now_us_ / 1000; }
+  [[nodiscard]] uint64_t messages() const { return messages_; }
+
+ private:
+  struct Machine;
+  struct Event {
+    uint64_t at_us = 0;
+    uint64_t order = 0;
+    size_t machine = 0;
+    uint32_t life = 0;  // of the machine: what was for an earlier one is dropped
+    std::variant<std::pair<crypto::PublicKey, net::Message>, uint64_t, node::RunTask, model::Signed>
+        what;
+    bool operator<(const Event& other) const {  // the queue's top is the earliest
+      return std::pair(at_us, order) > std::pair(other.at_us, other.order);
+    }
+  };
+  World(const Options& options, const model::TrainJob& job);
+  Result<void> build(store::Blobs& requester_blobs,
+                     env::Clock& engine_clock,
+                     const tensor::Options& engine);
+  void make_genesis(const std::vector<node::Machine>& table);
+  Result<void> build_provider(const node::Machine& table, size_t index);
+  Result<void> build_auditor(size_t index);
+  Machine& add_machine(const std::string& name);
+  [[nodiscard]] static crypto::SecretKey key_of(uint32_t provider);
+  Result<void> register_all();
+  Result<void> revive(size_t machine);
+  void at(uint64_t at_us, size_t machine, decltype(Event::what) what);
+  void handle(Event event, Observer& observer);
+  void take(size_t machine, Observer& observer);
+  void send(size_t from, const node::Send& send);
+  void start_work(size_t machine, const node::RunTask& work);
+  [[nodiscard]] node::WorkDone do_work(Machine& machine, const node::RunTask& work);
+  void notice(const node::Notice& notice, Observer& observer);
+  void begin_round(uint32_t round, Observer& observer);
+  void kill(size_t machine, Observer& observer);
+  [[nodiscard]] model::Signed owner_signs(const std::string& name,
+                                          const model::Transaction& transaction);
+
+  Options options_;
+  const model::TrainJob* job_;
+  Random random_;
+  model::Genesis genesis_;
+  std::vector<std::unique_ptr<Machine>> machines_;  // 0 the sequencer, 1 the requester
+  std::map<crypto::PublicKey, size_t> by_key_;
+  std::map<std::string, uint64_t> owner_nonces_;
+  node::Requester* requester_ = nullptr;
+  node::SequencerNode* sequencer_ = nullptr;
+  env::Clock* engine_clock_ = nullptr;
+  tensor::Options engine_;
+  std::priority_queue<Event> queue_;
+  uint64_t now_us_ = 0;
+  uint64_t order_ = 0;
+  uint64_t messages_ = 0;
+  uint32_t rounds_begun_ = 0;
+  std::vector<std::pair<uint64_t, size_t>> revivals_;   // when (us), machine
+  std::vector<std::pair<uint64_t, size_t>> deadlines_;  // armed disks: when to die anyway
+  bool over_ = false;
+  std::optional<Error> failed_;
+};
+
+}  // namespace lockstep::sim
