@@ -229,6 +229,7 @@ inline Party liar(const TaskCase& about, model::StepTrace step) {
       leaves.push_back({program.leaves[i].shape, step.after[i]});
       law::canonicalise(leaves.back());
     }
+    views.reserve(leaves.size());
     for (const law::Tensor& leaf : leaves) {
       views.emplace_back(leaf.data);
     }
@@ -255,6 +256,15 @@ inline Party liar(const TaskCase& about, model::StepTrace step) {
     }
   }
   party.own.emplace(at, std::move(step));
+  return party;
+}
+
+/// Who computed `about` from other leaves, and claims to have begun with the assigned ones.
+inline Party from_others(const TaskCase& about, const TaskCase& other) {
+  Party party{&about, other.step_roots, other.execution.output_roots, {}};
+  for (uint32_t step = 0; step < about.steps(); ++step) {
+    party.own.emplace(step, other.traces[step]);
+  }
   return party;
 }
 
@@ -386,5 +396,64 @@ class Dispute {
   bool over_ = false;
   End end_;
 };
+
+/// Built once: the job's own run is the longest part of some tests.
+inline World& world() {
+  static World the_world;
+  return the_world;
+}
+
+inline End dispute(const Party& claimant, const Party& challenger, const Forge& forge = {}) {
+  const judge::Case claim = claimant.claim();
+  Dispute dispute(claim, claimant, challenger);
+  dispute.forge(forge);
+  return dispute.run(world().clock());
+}
+
+inline void flip(Bytes& bytes, Draw& draw) {
+  bytes[draw.below(bytes.size())] ^= static_cast<uint8_t>(1U << draw.below(8));
+}
+
+/// One bit of a random element. A bool's is its lowest.
+inline void flip_element(const law::Shape& shape, Bytes& bytes, Draw& draw) {
+  const auto size = static_cast<size_t>(law::size_of(shape.type));
+  const size_t element = draw.below(bytes.size() / size);
+  const size_t bit = shape.type == law::DType::boolean ? 0 : draw.below(8 * size);
+  bytes[element * size + bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
+}
+
+enum class Later { honest, recomputed };
+
+/// The step with one false bit in the output of `record`.
+inline model::StepTrace false_step(
+    const TaskCase& about, uint32_t step, uint32_t record, Later later, Draw& draw) {
+  model::StepTrace trace = about.traces[step];
+  flip_element(about.program().records[record].out, trace.outputs[record], draw);
+  if (later == Later::recomputed) {
+    recompute(about.program(), record, trace);
+  }
+  write_leaves(about.program(), trace);
+  return trace;
+}
+
+/// Lies about one operator. Where nothing that the receipt covers would be false, a leaf is, too:
+/// its list differs from the honest one.
+inline Party lie_about(
+    const TaskCase& about, uint32_t step, uint32_t record, Later later, Draw& draw) {
+  const std::vector<Hash> truth = honest(about).list();
+  model::StepTrace trace = false_step(about, step, record, later, draw);
+  Party party = liar(about, trace);
+  for (int tries = 0; tries < 20 && party.list() == truth; ++tries) {
+    const size_t leaf = draw.below(trace.after.size());
+    flip_element(about.program().leaves[leaf].shape, trace.after[leaf], draw);
+    party = liar(about, trace);
+  }
+  return party;
+}
+
+inline std::string text_of(const TaskCase& about, uint32_t step, uint32_t record) {
+  return about.name + ", step " + std::to_string(step) + ", record " + std::to_string(record) +
+         " of kind " + std::to_string(static_cast<int>(about.program().records[record].kind));
+}
 
 }  // namespace lockstep::disputes

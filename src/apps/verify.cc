@@ -33,7 +33,7 @@ void tell_draws(const Report& report, const node::JobFacts& facts) {
                  {"tasks", draw.tasks},
                  {"requester_preimage", draw.requester_preimage}});
   }
-  report.tell(text_of("draws: %zu recomputed from both preimages", facts.draws.size()),
+  report.tell(text_of("draws: %zu recomputed from the preimages", facts.draws.size()),
               "draws",
               {{"count", facts.draws.size()}});
 }

@@ -40,6 +40,7 @@ inline constexpr int task_steps_max = 100;
 
 // The ledger: what one transaction or block may bring.
 inline constexpr size_t claim_tasks_max = 1024;
+inline constexpr uint64_t redo_ms_max = 3'600'000;  // added to a deadline, however slow the machine
 inline constexpr size_t transaction_bytes_max = size_t{3} << 20;  // a claim of 1,024 small tasks
 inline constexpr size_t block_transactions_max = 1024;
 inline constexpr size_t block_bytes_max = size_t{4} << 20;

@@ -4,15 +4,13 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/limits.h"
 
 namespace lockstep::ledger {
 namespace {
 
 /// Integers beyond 64 bits; both compilers have them.
 __extension__ using Wide = unsigned __int128;
-
-/// No deadline is further away: sums of times stay in 64 bits whatever rate was stated.
-constexpr uint64_t redo_ms_max = uint64_t{1} << 50;
 
 template <class Map, class Key>
 auto& held(Map& map, const Key& key) {
@@ -55,7 +53,7 @@ Amount price_in(const Job& job, uint64_t operations) {
 uint64_t deadline_for(const Turn& turn, const Lease& lease, uint64_t operations) {
   const Wide rate = std::max<uint64_t>(lease.operations_per_second, 1);
   const Wide redo = (Wide{operations} * 2 * 1000 + rate - 1) / rate;
-  const auto bounded = static_cast<uint64_t>(std::min<Wide>(redo, redo_ms_max));
+  const auto bounded = static_cast<uint64_t>(std::min<Wide>(redo, limits::redo_ms_max));
   return turn.time_ms + turn.state.genesis.answer_ms + bounded;
 }
 

@@ -94,8 +94,8 @@ void condemn_task(Turn& turn, Claim& claim, uint32_t place) {
 
 /// Condemns all unfinal tasks of the leases. What was final stays; what nobody could read has no
 /// reader.
-std::vector<TaskId> condemn(Turn& turn, const std::set<LeaseId>& leases) {
-  std::vector<TaskId> condemned;
+std::map<JobId, std::vector<TaskId>> condemn(Turn& turn, const std::set<LeaseId>& leases) {
+  std::map<JobId, std::vector<TaskId>> condemned;
   for (auto& [id, claim] : turn.state.claims) {
     if (!leases.contains(claim.lease)) {
       continue;
@@ -104,7 +104,7 @@ std::vector<TaskId> condemn(Turn& turn, const std::set<LeaseId>& leases) {
       const Task& task = claim.tasks[place];
       if (is_open(task) || (task.status == TaskStatus::unpaid && !claim.final)) {
         condemn_task(turn, claim, place);
-        condemned.push_back(task.id);
+        condemned[claim.job].push_back(task.id);
       }
     }
   }
@@ -116,10 +116,10 @@ struct Reader {
   uint32_t place = 0;
 };
 
-std::multimap<TaskId, Reader> readers_of(State& state) {
+std::multimap<TaskId, Reader> readers_of(State& state, const JobId& job) {
   std::multimap<TaskId, Reader> readers;
   for (auto& [id, claim] : state.claims) {
-    for (uint32_t place = 0; place < claim.tasks.size(); ++place) {
+    for (uint32_t place = 0; claim.job == job && place < claim.tasks.size(); ++place) {
       for (const TaskId& read : claim.tasks[place].reads) {
         readers.emplace(read, Reader{&claim, place});
       }
@@ -130,30 +130,29 @@ std::multimap<TaskId, Reader> readers_of(State& state) {
 
 }  // namespace
 
-void spread_void(Turn& turn, const std::vector<TaskId>& origins) {
+void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origins) {
   State& state = turn.state;
   if (origins.empty()) {
     return;
   }
-  const std::multimap<TaskId, Reader> readers = readers_of(state);
-  std::map<JobId, std::set<TaskId>> voided;  // those that were not before
+  const std::multimap<TaskId, Reader> readers = readers_of(state, job);
+  std::set<TaskId> voided;  // those that were not before
   std::set<TaskId> reached;
   std::vector<TaskId> next;
-  const auto reach = [&](const TaskId& id, const JobId& job) {
-    if (reached.insert(id).second) {
-      next.push_back(id);
-      if (state.voided.emplace(id, turn.time_ms).second) {
-        voided[job].insert(id);
-      }
+  const auto reach = [&](const TaskId& id) {
+    if (!reached.insert(id).second) {
+      return;
+    }
+    next.push_back(id);
+    const auto claimed = state.claimed.find(id);
+    const bool of_job =
+        claimed != state.claimed.end() && state.claims.at(claimed->second).job == job;
+    if (of_job && state.voided.emplace(id, turn.time_ms).second) {
+      voided.insert(id);
     }
   };
   for (const TaskId& id : origins) {
-    const auto claimed = state.claimed.find(id);
-    if (claimed != state.claimed.end()) {
-      reach(id, state.claims.at(claimed->second).job);
-    } else if (reached.insert(id).second) {
-      next.push_back(id);
-    }
+    reach(id);
   }
   while (!next.empty()) {
     const TaskId id = next.back();
@@ -165,11 +164,11 @@ void spread_void(Turn& turn, const std::vector<TaskId>& origins) {
       if (task.status == TaskStatus::pending) {
         uncount(turn, claim, reader->second.place, TaskStatus::void_);
       }
-      reach(task.id, claim.job);
+      reach(task.id);
     }
   }
-  for (const auto& [job, tasks] : voided) {
-    turn.events.emplace_back(TasksVoided{job, {tasks.begin(), tasks.end()}});
+  if (!voided.empty()) {
+    turn.events.emplace_back(TasksVoided{job, {voided.begin(), voided.end()}});
   }
 }
 
@@ -179,11 +178,13 @@ void convict(Turn& turn, const DisputeKey& dispute) {
   const Slash slash = slash_leases(state, owner);
   const Amount reward = reward_challenger(state, dispute);
   drop_disputes(state, slash.leases);
-  const std::vector<TaskId> condemned = condemn(turn, slash.leases);
+  const auto condemned = condemn(turn, slash.leases);
   close_audits(state, slash.leases);
   const Amount reserve = minus(minus(slash.amount, slash.burned), reward);
   turn.events.emplace_back(Slashed{owner, slash.amount, slash.burned, reward, reserve});
-  spread_void(turn, condemned);
+  for (const auto& [job, tasks] : condemned) {
+    spread_void(turn, job, tasks);
+  }
 }
 
 }  // namespace lockstep::ledger

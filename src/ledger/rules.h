@@ -59,10 +59,10 @@ void disputes_due(Turn& turn);
 /// Slashes the locks of all leases of the claim's provider and voids its unfinal tasks and all that
 /// read from them.
 void convict(Turn& turn, const DisputeKey& dispute);
-/// Everything that reads, directly or not, from these tasks is void, whoever did it, and they are
-/// themselves where they are claimed. What is final keeps its pay but must be done again too: the
+/// Everything of the job that reads, directly or not, from these tasks is void, whoever did it, and
+/// they are themselves where the job claimed them. Reads of other jobs' tasks mean nothing. What is final keeps its pay but must be done again too: the
 /// owner is refunded when the job is settled.
-void spread_void(Turn& turn, const std::vector<TaskId>& origins);
+void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origins);
 
 // Finality and settlement: settle.cc
 /// Makes claims final, pays them, settles closed jobs and unlocks the stakes of their leases.

@@ -18,33 +18,11 @@ struct Parties {
   Job* job = nullptr;
 };
 
-/// When a lease was last heard of: its opening, or its latest claim.
-uint64_t last_claim_ms(const State& state, const LeaseId& id, const Lease& lease) {
-  uint64_t last = lease.opened_ms;
-  for (const auto& [claim_id, claim] : state.claims) {
-    if (claim.lease == id) {
-      last = std::max(last, claim.posted_ms);
-    }
-  }
-  return last;
-}
-
-Result<void> check_signer(const Turn& turn,
-                          const Signer& signer,
-                          const LeaseId& id,
-                          const Parties& parties) {
-  const Lease& lease = *parties.lease;
-  if (signer.key == lease.node) {
-    return {};
-  }
-  if (signer.key != parties.job->terms.requester) {
+/// The requester may claim for its provider: the receipts and the pay are the provider's anyway,
+/// and what others computed from a withheld claim would become void.
+Result<void> check_signer(const Signer& signer, const Parties& parties) {
+  if (signer.key != parties.lease->node && signer.key != parties.job->terms.requester) {
     return refuse(Code::not_allowed, "only the two nodes of a lease claim for it");
-  }
-  const uint64_t from = last_claim_ms(turn.state, id, lease) + turn.state.genesis.epoch_ms;
-  if (lease.status != LeaseStatus::closing && turn.time_ms < from) {
-    return refuse(Code::wrong_state,
-                  "the provider still has time to claim itself",
-                  "wait an epoch after its last claim");
   }
   return {};
 }
@@ -56,7 +34,7 @@ Result<Parties> check_parties(const Turn& turn,
   Parties parties;
   parties.lease = TRY(known(state.leases, body.lease, "lease"));
   parties.job = &state.jobs.at(parties.lease->job);
-  TRY(check_signer(turn, signer, body.lease, parties));
+  TRY(check_signer(signer, parties));
   const LeaseStatus status = parties.lease->status;
   if (status == LeaseStatus::settled || status == LeaseStatus::slashed) {
     return refuse(Code::wrong_state, "the lease is settled or slashed");
@@ -163,10 +141,17 @@ Result<std::vector<Task>> open_entries(const State& state,
   return tasks;
 }
 
-/// Which tasks of a claim read from void ones, in the ledger or in the same claim, and since when;
-/// and those that come too late for what read from them.
-std::map<TaskId, uint64_t> voided_among(const Turn& turn, const std::vector<Task>& tasks) {
-  const State& state = turn.state;
+/// Ids of what a task reads are the requester's word: only those of the same job mean anything.
+bool is_claimed_in(const State& state, const JobId& job, const TaskId& task) {
+  const auto found = state.claimed.find(task);
+  return found != state.claimed.end() && state.claims.at(found->second).job == job;
+}
+
+/// Which tasks of a claim read from void ones of its job, in the ledger or in the same claim, and
+/// since when.
+std::map<TaskId, uint64_t> voided_among(const State& state,
+                                        const JobId& job,
+                                        const std::vector<Task>& tasks) {
   std::map<TaskId, std::vector<size_t>> readers;
   std::map<TaskId, uint64_t> since;
   std::deque<size_t> work;
@@ -178,13 +163,10 @@ std::map<TaskId, uint64_t> voided_among(const Turn& turn, const std::vector<Task
     }
   };
   for (size_t i = 0; i < tasks.size(); ++i) {
-    if (state.voided.contains(tasks[i].id)) {
-      reach(i, turn.time_ms);
-    }
     for (const TaskId& source : tasks[i].reads) {
       readers[source].push_back(i);
       const auto found = state.voided.find(source);
-      if (found != state.voided.end()) {
+      if (found != state.voided.end() && is_claimed_in(state, job, source)) {
         reach(i, found->second);
       }
     }
@@ -248,15 +230,15 @@ void note_reads(State& state, const PublicKey& owner, const std::vector<Task>& t
 
 /// A task may be claimed before one that it reads. That one must be claimed in time: what has no
 /// known origin cannot be told from what a conviction voids.
-void await_reads(Turn& turn, const std::vector<Task>& tasks) {
+void await_reads(Turn& turn, const JobId& job, const std::vector<Task>& tasks) {
   State& state = turn.state;
   for (const Task& task : tasks) {
-    state.awaited.erase(task.id);
+    state.awaited.erase({job, task.id});
   }
   for (const Task& task : tasks) {
     for (const TaskId& read : task.reads) {
-      if (!state.claimed.contains(read) && !state.voided.contains(read)) {
-        state.awaited.try_emplace(read, turn.time_ms + state.genesis.answer_ms);
+      if (!is_claimed_in(state, job, read)) {
+        state.awaited.try_emplace({job, read}, turn.time_ms + state.genesis.answer_ms);
       }
     }
   }
@@ -277,7 +259,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   State& state = turn.state;
   const Parties parties = TRY(check_parties(turn, signer, body));
   std::vector<Task> tasks = TRY(open_entries(state, parties, body));
-  const auto voided = voided_among(turn, tasks);
+  const auto voided = voided_among(state, parties.lease->job, tasks);
   Lease& lease = *parties.lease;
   Job& job = *parties.job;
   const uint64_t counted = TRY(count(turn, job, voided, tasks));
@@ -294,7 +276,6 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   for (const Task& task : tasks) {
     state.claimed[task.id] = id;
   }
-  await_reads(turn, tasks);
   Claim& claim = state.claims[id];
   claim.lease = body.lease;
   claim.job = lease.job;
@@ -306,32 +287,34 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   turn.events.emplace_back(ClaimPosted{id, body.lease, more});
   // Each void task gives those that read from it an epoch of their own; what read from it and was
   // claimed before it is void with it.
+  await_reads(turn, lease.job, claim.tasks);
   std::vector<TaskId> void_tasks;
   for (const auto& [task, since] : voided) {
     state.voided.try_emplace(task, turn.time_ms);
     void_tasks.push_back(task);
   }
-  spread_void(turn, void_tasks);
+  spread_void(turn, lease.job, void_tasks);
   return {};
 }
 
 void unread_due(Turn& turn) {
-  std::vector<TaskId> missing;
-  for (const auto& [task, deadline_ms] : turn.state.awaited) {
+  std::map<JobId, std::vector<TaskId>> missing;
+  for (const auto& [key, deadline_ms] : turn.state.awaited) {
     if (turn.time_ms >= deadline_ms) {
-      missing.push_back(task);
+      missing[key.first].push_back(key.second);
     }
   }
-  for (const TaskId& task : missing) {
-    turn.state.awaited.erase(task);
-    turn.state.voided.try_emplace(task, turn.time_ms);
+  for (const auto& [job, tasks] : missing) {
+    for (const TaskId& task : tasks) {
+      turn.state.awaited.erase({job, task});
+    }
+    spread_void(turn, job, tasks);
   }
-  spread_void(turn, missing);
 }
 
 std::optional<uint64_t> unread_next_due(const State& state) {
   std::optional<uint64_t> next;
-  for (const auto& [task, deadline_ms] : state.awaited) {
+  for (const auto& [key, deadline_ms] : state.awaited) {
     next = std::min(next.value_or(deadline_ms), deadline_ms);
   }
   return next;

@@ -109,7 +109,12 @@ void dismiss(Turn& turn, const DisputeKey& key, End end) {
     Account& claimant = state.accounts[found.lease->owner];
     claimant.balance = plus(claimant.balance, bond);
   }
-  state.claims.at(key.first).disputed_ms = turn.time_ms;
+  Claim& claim = state.claims.at(key.first);
+  claim.disputed_ms = turn.time_ms;
+  if (claim.audit.phase == AuditPhase::must_challenge) {
+    claim.audit.deadline_ms =
+        std::max(claim.audit.deadline_ms, turn.time_ms + state.genesis.answer_ms);
+  }
   state.disputes.erase(dispute);
 }
 
@@ -218,6 +223,14 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::Challenge& bod
   }
   Audit& audit = found.claim->audit;
   const bool owes = owes_challenge(audit, signer.key, body.task);
+  const bool others_turn =
+      audit.phase == AuditPhase::must_challenge &&
+      std::find(audit.disagreed.begin(), audit.disagreed.end(), body.task) != audit.disagreed.end();
+  if (others_turn && !owes) {
+    return refuse(Code::wrong_state,
+                  "the auditor of the task must challenge it first",
+                  "challenge it later, if the auditor does not");
+  }
   const Hash commitment = owes ? Hash{} : TRY(find_turn(turn, signer, body));
   // The requester audits without a bond when nobody else does.
   const bool free = owes && signer.key == found.job->terms.requester;

@@ -53,6 +53,12 @@ std::map<JobId, Pulse> pulses_of(const State& state) {
       found->second.barrier_ms = std::min(found->second.barrier_ms, claim.posted_ms);
     }
   }
+  for (const auto& [key, deadline_ms] : state.awaited) {
+    const auto found = pulses.find(key.first);
+    if (found != pulses.end()) {
+      found->second.barrier_ms = 0;  // at most for an answer's time
+    }
+  }
   for (auto& [id, pulse] : pulses) {
     std::sort(pulse.unfinal.begin(), pulse.unfinal.end());
   }

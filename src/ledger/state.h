@@ -301,7 +301,8 @@ struct State {
   std::map<TaskId, uint64_t> voided;    // when: tasks that read from a false one
 
   // Follows from the claims, so it is not under the root.
-  std::map<TaskId, uint64_t> awaited;  // read by claimed tasks, not claimed itself: until when
+  // Read by claimed tasks of the job, not claimed themselves: until when.
+  std::map<std::pair<JobId, TaskId>, uint64_t> awaited;
 
   /// Sorted (key, canonical bytes) of everything under the root.
   [[nodiscard]] std::vector<std::pair<std::string, Bytes>> entries() const;

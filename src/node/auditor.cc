@@ -32,7 +32,7 @@ void Auditor::on_message(uint64_t now_ms, const PublicKey& from, const net::Mess
   } else if (const auto* ask = std::get_if<net::AskBlob>(&message)) {
     blobs_->on_ask(from, *ask);
   } else if (const auto* give = std::get_if<net::GiveBlob>(&message)) {
-    blobs_->on_give(*give);
+    blobs_->on_give(from, *give);
   }
   pump(now_ms);
 }

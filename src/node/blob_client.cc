@@ -76,12 +76,15 @@ void BlobClient::on_ask(const PublicKey& from, const net::AskBlob& ask) {
   effects_->push_back(Send{from, std::move(give)});
 }
 
-void BlobClient::on_give(const net::GiveBlob& give) {
+void BlobClient::on_give(const PublicKey& from, const net::GiveBlob& give) {
   const auto wanted = wanted_.find(give.address);
   if (wanted == wanted_.end()) {
     return;
   }
   const std::set<uint64_t> groups = wanted->second.groups;
+  if (!give.found && from != wanted->second.from) {
+    return;  // it was not asked
+  }
   if (!give.found) {
     for (const uint64_t group : groups) {
       drop(group);

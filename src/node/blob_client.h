@@ -29,7 +29,8 @@ class BlobClient {
   [[nodiscard]] std::vector<uint64_t> take_failed();
 
   void on_ask(const PublicKey& from, const net::AskBlob& ask);
-  void on_give(const net::GiveBlob& give);
+  /// Right bytes are welcome from anybody; that a blob is missing is believed of who was asked.
+  void on_give(const PublicKey& from, const net::GiveBlob& give);
   /// Asks again for what has not come within retry_ms.
   void tick(uint64_t now_ms);
   static constexpr uint64_t retry_ms = 500;

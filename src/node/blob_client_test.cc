@@ -30,7 +30,7 @@ class BlobClientTest : public testing::Test {
   void fetch(uint64_t now_ms, uint64_t group, std::vector<Hash> addresses) {
     client.fetch(now_ms, group, addresses, peer);
   }
-  void give(const Bytes& bytes) { client.on_give({address_of(bytes), true, bytes}); }
+  void give(const Bytes& bytes) { client.on_give(peer, {address_of(bytes), true, bytes}); }
   /// Who was asked for what since the last call.
   std::vector<std::pair<PublicKey, Hash>> asked() {
     std::vector<std::pair<PublicKey, Hash>> all;
@@ -67,7 +67,7 @@ TEST_F(BlobClientTest, WhatIsThereAlreadyIsNotAskedFor) {
 TEST_F(BlobClientTest, OtherBytesAreIgnoredAndAskedForAgain) {
   fetch(0, 1, {address_of(one)});
   EXPECT_EQ(asked().size(), 1U);
-  client.on_give({address_of(one), true, two});
+  client.on_give(peer, {address_of(one), true, two});
   EXPECT_FALSE(*blobs.has(address_of(one)));
   EXPECT_FALSE(*blobs.has(address_of(two)));
   client.tick(BlobClient::retry_ms - 1);
@@ -121,7 +121,7 @@ TEST_F(BlobClientTest, ABlobThatThePeerDoesNotHaveFailsItsGroups) {
   fetch(0, 2, {address_of(one)});
   fetch(0, 3, {address_of(two)});
   EXPECT_EQ(asked().size(), 2U);
-  client.on_give({address_of(one), false, {}});
+  client.on_give(peer, {address_of(one), false, {}});
   EXPECT_EQ(client.take_failed(), (Groups{1, 2}));
   EXPECT_TRUE(client.take_failed().empty());
   client.tick(BlobClient::retry_ms);

@@ -135,8 +135,8 @@ void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::AskB
   blobs.on_ask(from, ask);
 }
 
-void Provider::Impl::on(uint64_t /*now*/, const PublicKey& /*from*/, const net::GiveBlob& give) {
-  blobs.on_give(give);
+void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::GiveBlob& give) {
+  blobs.on_give(from, give);
 }
 
 void Provider::Impl::tell_alive(uint64_t now) {
@@ -194,6 +194,11 @@ Result<Hash> Provider::Impl::check(const model::Assignment& assignment,
     return refuse(Code::not_registered, "the program is none of the job's");
   }
   TRY(judge::check_work(*program, assignment));
+  for (const model::AssignedLeaf& leaf : assignment.leaves) {
+    if (leaf.source && state.voided.contains(leaf.source->task)) {
+      return refuse(Code::wrong_state, "the task reads from void work");
+    }
+  }
   if (job.counted_operations > job.terms.operations ||
       assignment.operations > job.terms.operations - job.counted_operations) {
     return refuse(Code::low_funds, "the job's escrow does not cover the task");

@@ -73,8 +73,9 @@ std::vector<model::TaskId> Provider::Impl::claimable(uint64_t now,
   for (const bool with_voucher : {true, false}) {
     for (const auto& [place, task_id] : to_claim) {
       const HeldTask& task = tasks.at(task_id);
-      if (task.assignment.lease != id || state.claimed.contains(task_id) ||
-          task.kept.voucher.has_value() != with_voucher || chosen.size() >= entries_max) {
+      if (task.assignment.lease != id || (task.cancelled && !task.kept.voucher) ||
+          state.claimed.contains(task_id) || task.kept.voucher.has_value() != with_voucher ||
+          chosen.size() >= entries_max) {
         continue;
       }
       const bool due = with_voucher || closing || now - task.delivered_ms >= setup.genesis.epoch_ms;

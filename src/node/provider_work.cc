@@ -226,11 +226,20 @@ void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::Give
 }
 
 size_t Provider::Impl::unsigned_tasks() const {
-  const auto unread = [&](const model::TaskId& id) {
-    const HeldTask& task = tasks.at(id);
-    return task.stage == HeldTask::Stage::delivered && !task.kept.voucher && !task.cancelled;
+  const ledger::State& state = ledger->state();
+  const auto reads_void = [&](const model::Assignment& assignment) {
+    return std::any_of(assignment.leaves.begin(), assignment.leaves.end(), [&](const auto& leaf) {
+      return leaf.source && state.voided.contains(leaf.source->task);
+    });
   };
-  return static_cast<size_t>(std::count_if(to_deliver.begin(), to_deliver.end(), unread));
+  // A task that was cancelled after its delivery counts: else reading and cancelling were free.
+  const auto unread = [&](const auto& entry) {
+    const HeldTask& task = entry.second;
+    return task.stage == HeldTask::Stage::delivered && !task.kept.voucher &&
+           takes_work(task.assignment.lease) && !reads_void(task.assignment) &&
+           !state.claimed.contains(entry.first);
+  };
+  return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unread));
 }
 
 void Provider::Impl::give_back(const model::TaskId& id, const Error& error) {

@@ -209,8 +209,10 @@ Result<JobReceipt> make_receipt(const model::Genesis& genesis,
   for (const std::string& key : keys_of(state, job)) {
     receipt.entries.push_back(TRY(entries.prove(key)));
   }
-  if (parts.job != nullptr) {
+  if (parts.job != nullptr && parts.model) {
     receipt.parameters = parts.job->parameters;
+  }
+  if (parts.job != nullptr && parts.evaluation) {
     receipt.test_images = uint64_t{parts.job->test_blobs.size()} * parts.job->spec.data.blob_images;
   }
   receipt.model = parts.model;

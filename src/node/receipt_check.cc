@@ -131,6 +131,13 @@ Result<void> open_entries(const JobReceipt& receipt, Evidence& evidence) {
   return {};
 }
 
+/// Whether a settled task's output stands, paid or not: it was neither refuted nor rests on what
+/// was.
+bool stands(const ledger::Task& task) {
+  return task.status == ledger::TaskStatus::final || task.status == ledger::TaskStatus::unpaid ||
+         task.status == ledger::TaskStatus::unavailable;
+}
+
 std::optional<uint32_t> leaf_named(const law::Program& program, const std::string& name) {
   const auto found = std::lower_bound(
       program.leaves.begin(), program.leaves.end(), name, [](const auto& leaf, const auto& text) {
@@ -170,20 +177,20 @@ class Left {
   [[nodiscard]] const law::Program& program_of(const Evidence::Claimed& claimed) const {
     return evidence_.programs.find(claimed.task->program)->program;
   }
-  [[nodiscard]] Result<const Evidence::Claimed*> final_task(const TaskId& id,
-                                                            model::TaskKind kind) const {
+  [[nodiscard]] Result<const Evidence::Claimed*> standing_task(const TaskId& id,
+                                                               model::TaskKind kind) const {
     const auto found = evidence_.tasks.find(id);
     const bool good = found != evidence_.tasks.end() && found->second.assignment.kind == kind &&
-                      found->second.task->status == ledger::TaskStatus::final;
+                      stands(*found->second.task);
     if (!good) {
-      return bad_receipt("no final task of its kind left it", place_name("task", id));
+      return bad_receipt("no task of its kind that stands left it", place_name("task", id));
     }
     return &found->second;
   }
   /// The task that left exactly these leaves.
   [[nodiscard]] Result<const Evidence::Claimed*> producer(const ReceiptOutput& output,
                                                           model::TaskKind kind) const {
-    const Evidence::Claimed* claimed = TRY(final_task(output.task, kind));
+    const Evidence::Claimed* claimed = TRY(standing_task(output.task, kind));
     const law::Program& program = program_of(*claimed);
     if (output.leaves.size() != program.leaves.size() ||
         law::state_root(program, output.leaves) != claimed->task->output_root) {
@@ -195,8 +202,7 @@ class Left {
   [[nodiscard]] Result<Hash> model_root() const {
     const Evidence::Claimed* merge = TRY(producer(*receipt_.model, model::TaskKind::merge));
     for (const auto& [id, other] : evidence_.tasks) {
-      if (other.assignment.kind == model::TaskKind::merge &&
-          other.task->status == ledger::TaskStatus::final &&
+      if (other.assignment.kind == model::TaskKind::merge && stands(*other.task) &&
           other.assignment.round > merge->assignment.round) {
         return bad_receipt("the model is not that of the last merge", place_name("task", id));
       }
@@ -218,10 +224,11 @@ class Left {
 
   /// The images of one evaluation, which must be of this model.
   [[nodiscard]] Result<uint64_t> images_of(const TaskId& id) const {
-    const Evidence::Claimed* claimed = TRY(final_task(id, model::TaskKind::evaluate));
+    const Evidence::Claimed* claimed = TRY(standing_task(id, model::TaskKind::evaluate));
     const law::Program& program = program_of(*claimed);
     const std::string where = place_name("task", id);
     const model::Assignment& assignment = claimed->assignment;
+    size_t reads = 0;
     for (const std::string& name : receipt_.parameters) {
       const auto leaf = leaf_named(program, name);
       const auto& source = leaf ? assignment.leaves[*leaf].source : std::nullopt;
@@ -230,6 +237,12 @@ class Left {
           receipt_.model->leaves[source->leaf] != assignment.leaves[*leaf].tensor.root) {
         return bad_receipt("it evaluates another model", where);
       }
+    }
+    for (const model::AssignedLeaf& leaf : assignment.leaves) {
+      reads += leaf.source && leaf.source->task == receipt_.model->task ? 1 : 0;
+    }
+    if (reads != receipt_.parameters.size()) {
+      return bad_receipt("the parameters are not all that it evaluates", where);
     }
     const auto images = leaf_named(program, "images");
     if (!images || program.leaves[*images].shape.dims.empty()) {
@@ -294,6 +307,9 @@ void tell_claims(const Evidence& evidence, JobFacts& facts) {
           {id, audit.block, audit.seed, audit.requester_preimage, audit.tasks, audit.phase});
     }
   }
+  std::stable_sort(facts.draws.begin(), facts.draws.end(), [](const auto& a, const auto& b) {
+    return a.block < b.block;
+  });
 }
 
 Result<JobFacts> facts_of(const Evidence& evidence) {

@@ -65,7 +65,7 @@ Result<T> held(Result<T> result, const std::string& what, const std::string& whe
 /// receipt_market.cc: that the records of the job, its leases and its claims follow from the
 /// transactions, and that what was paid follows from them. Fills what follows from transactions.
 [[nodiscard]] Result<void> check_market(Evidence& evidence);
-/// receipt_replay.cc: goes through all blocks again for the job's audits and disputes, and compares
+/// receipt_replay.h: goes through all blocks again for the job's audits and disputes, and compares
 /// how each ended. Every transaction must have had an effect.
 [[nodiscard]] Result<std::vector<VerdictFact>> replay(const Evidence& evidence, env::Clock* clock);
 

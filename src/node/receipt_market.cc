@@ -240,7 +240,8 @@ Result<void> check_claim(Evidence& evidence, const Spoken& spoken, const model::
   made.list = list_of(made.tasks);
   made.block = spoken.height;
   made.posted_ms = evidence.time_of(spoken.height);
-  made.audit = claim.audit;  // the replay checks it
+  made.audit = claim.audit;  // the replay checks this and the next
+  made.disputed_ms = claim.disputed_ms;
   made.final = true;
   if (made != claim) {
     return bad_receipt("the ledger's record does not follow from its transaction", where);

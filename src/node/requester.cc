@@ -59,9 +59,17 @@ void Requester::start(uint64_t now_ms) {
   effects_.push_back(SetTimer{now_ms, tick_timer});
 }
 
-void Requester::fail(Error error) {
-  phase_ = Phase::failed;
-  effects_.push_back(Tell{JobFailed{std::move(error)}});
+/// A job that is open is closed and settled first: its escrow must come back.
+void Requester::fail(uint64_t now_ms, Error error) {
+  if (job_id_ && !closing_) {
+    closing_ = true;
+    failure_ = std::move(error);
+    phase_ = Phase::closing;
+    ledger_->submit(now_ms, model::CloseJob{*job_id_});
+  } else if (!job_id_) {
+    phase_ = Phase::failed;
+    effects_.push_back(Tell{JobFailed{std::move(error)}});
+  }
 }
 
 void Requester::on_timer(uint64_t now_ms, uint64_t id) {
@@ -84,8 +92,13 @@ void Requester::on_message(uint64_t now_ms, const PublicKey& from, const net::Me
     worker->second.heard_ms = now_ms;
   }
   if (const auto* const blocks = std::get_if<net::Blocks>(&message)) {
+    bool slashed = false;
     for (const LedgerNews& news : ledger_->on_blocks(now_ms, *blocks)) {
       on_news(now_ms, news);
+      slashed = slashed || std::holds_alternative<ledger::Slashed>(news.event);
+    }
+    if (slashed && phase_ == Phase::running) {
+      undo(now_ms, {});  // what a lease did not claim that was slashed, perhaps for another job
     }
   } else if (const auto* const quote = std::get_if<net::GiveQuote>(&message)) {
     on_quote(now_ms, from, *quote);
@@ -96,7 +109,7 @@ void Requester::on_message(uint64_t now_ms, const PublicKey& from, const net::Me
   } else if (const auto* const ask = std::get_if<net::AskBlob>(&message)) {
     fetcher_->on_ask(from, *ask);
   } else if (const auto* const give = std::get_if<net::GiveBlob>(&message)) {
-    fetcher_->on_give(*give);
+    fetcher_->on_give(from, *give);
   }
   pump(now_ms);
 }
@@ -233,7 +246,7 @@ void Requester::rank_offers(uint64_t now_ms) {
   }
   auto planned = place::plan(needed, offers);
   if (!planned.ok()) {
-    fail(planned.error());
+    fail(now_ms, planned.error());
     return;
   }
   plan_ = std::move(planned).value();
@@ -293,7 +306,8 @@ void Requester::open_leases(uint64_t now_ms) {
     phase_ = Phase::running;
     since_ms_ = now_ms;
     if (workers_.empty()) {
-      fail(refuse(Code::no_offer,
+      fail(now_ms,
+           refuse(Code::no_offer,
                   "every lease was refused by the ledger",
                   "see that the providers have stake that is not locked"));
       return;
@@ -305,8 +319,11 @@ void Requester::open_leases(uint64_t now_ms) {
 void Requester::find_leases(uint64_t now_ms) {
   if (!opening_.empty()) {
     for (const auto& [id, lease] : ledger_->state().leases) {
-      const bool mine = lease.job == *job_id_ && lease.status == ledger::LeaseStatus::open;
-      if (mine && opening_.erase(lease.node) > 0) {
+      const auto opening = opening_.find(lease.node);
+      const bool mine = opening != opening_.end() && opening->second.hash == id.hash &&
+                        lease.status == ledger::LeaseStatus::open;
+      if (mine) {
+        opening_.erase(opening);
         workers_[lease.node] = Worker{id, lease.operations_per_second, now_ms, 0, {}};
       }
     }
@@ -323,10 +340,11 @@ void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
   const auto* const failed = std::get_if<ledger::TransactionFailed>(&news.event);
   if (failed != nullptr && failed->signer == setup_.identity.owner && phase_ == Phase::opening &&
       !job_id_) {
-    fail(failed->error);
+    fail(now_ms, failed->error);
   } else if (failed != nullptr) {
     std::erase_if(opening_, [&](const auto& entry) { return entry.second == failed->id; });
   }
+  effects_.push_back(Tell{news});
   if (const auto* const voided = std::get_if<ledger::TasksVoided>(&news.event)) {
     if (job_id_ && voided->job == *job_id_ && phase_ == Phase::running) {
       undo(now_ms, voided->tasks);
@@ -335,18 +353,19 @@ void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
   if (const auto* const settled = std::get_if<ledger::JobSettled>(&news.event)) {
     if (job_id_ && settled->job == *job_id_) {
       phase_ = Phase::over;
-      effects_.push_back(Tell{news});
-      effects_.push_back(Tell{JobOver{*job_id_}});
-      return;
+      if (failure_) {
+        effects_.push_back(Tell{JobFailed{*failure_}});
+      } else {
+        effects_.push_back(Tell{JobOver{*job_id_}});
+      }
     }
   }
-  effects_.push_back(Tell{news});
 }
 
 void Requester::reveal_preimage(uint64_t now_ms) {
   const ledger::State& state = ledger_->state();
   const ledger::Job& job = state.jobs.at(*job_id_);
-  if (now_ms < preimage_ms_ + setup_.genesis.epoch_ms) {
+  if (now_ms < preimage_ms_ + setup_.genesis.epoch_ms / 2) {
     return;
   }
   const bool waiting =
@@ -364,19 +383,25 @@ void Requester::reveal_preimage(uint64_t now_ms) {
 /// from them would become void.
 void Requester::claim_for_others(uint64_t now_ms) {
   constexpr uint64_t patience_epochs = 3;
+  constexpr size_t entries_bytes_max = limits::transaction_bytes_max - (size_t{64} << 10);
   const uint64_t epoch_ms = setup_.genesis.epoch_ms;
   if (now_ms < claimed_ms_ + epoch_ms) {
     return;
   }
   const ledger::State& state = ledger_->state();
   std::map<model::LeaseId, std::vector<model::ClaimEntry>> late;
+  std::map<model::LeaseId, size_t> bytes;
   for (const auto& [tag, accepted] : accepted_) {
     const auto worker = workers_.find(accepted.node);
     const bool gone = worker == workers_.end() || worker->second.lease != accepted.lease;
     const uint64_t patience_ms = (gone ? 1 : patience_epochs) * epoch_ms;
     auto& entries = late[accepted.lease];
-    if (!state.claimed.contains(accepted.id) && now_ms >= accepted.accepted_ms + patience_ms &&
-        entries.size() < limits::claim_tasks_max) {
+    if (state.claimed.contains(accepted.id) || now_ms < accepted.accepted_ms + patience_ms ||
+        entries.size() >= limits::claim_tasks_max) {
+      continue;
+    }
+    bytes[accepted.lease] += codec::encode(accepted.entry).size();
+    if (bytes[accepted.lease] <= entries_bytes_max) {
       entries.push_back(accepted.entry);
     }
   }

@@ -85,7 +85,7 @@ class Requester final : public Node {
   void reveal_preimage(uint64_t now_ms);
   void claim_for_others(uint64_t now_ms);
   void close_when_settled(uint64_t now_ms);
-  void fail(Error error);
+  void fail(uint64_t now_ms, Error error);
   [[nodiscard]] place::Needs needs(uint64_t now_ms) const;
   [[nodiscard]] Amount lease_bond(const place::Needs& needs, Amount price_per_unit) const;
   [[nodiscard]] bool all_claimed_and_audited() const;
@@ -137,6 +137,7 @@ class Requester final : public Node {
   uint64_t quotes_asked_ms_ = 0;
   uint32_t rounds_told_ = 0;
   bool closing_ = false;
+  std::optional<Error> failure_;  // told when the job is settled
 };
 
 }  // namespace lockstep::node

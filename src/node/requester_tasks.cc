@@ -22,7 +22,7 @@ uint64_t stated_ms(uint64_t operations, uint64_t operations_per_second) {
 void Requester::plan_more(uint64_t now_ms, std::span<const model::Execution> finished) {
   auto tasks = planner_->advance(finished);
   if (!tasks.ok()) {
-    fail(tasks.error());
+    fail(now_ms, tasks.error());
     return;
   }
   for (model::Task& task : *tasks) {
@@ -225,8 +225,11 @@ void Requester::drop_silent(uint64_t now_ms) {
     }
     const uint64_t patience =
         std::max(silence_ms, stated_times * stated_ms(longest, worker.operations_per_second));
-    if (now_ms > worker.heard_ms + patience) {
-      silent.emplace_back(node, now_ms - worker.heard_ms);
+    const auto lease = ledger_->state().leases.find(worker.lease);
+    const bool closed =
+        lease == ledger_->state().leases.end() || lease->second.status != ledger::LeaseStatus::open;
+    if (closed || now_ms > worker.heard_ms + patience) {
+      silent.emplace_back(node, closed ? 0 : now_ms - worker.heard_ms);
     }
   }
   for (const auto& [node, silent_ms] : silent) {
@@ -294,7 +297,7 @@ void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
     const bool slashed =
         lease != state.leases.end() && lease->second.status == ledger::LeaseStatus::slashed;
     if (slashed ? !state.claimed.contains(accepted.id) || ids.contains(accepted.id)
-                : ids.contains(accepted.id)) {
+                : ids.contains(accepted.id) || state.voided.contains(accepted.id)) {
       wrong.insert(tag);
     }
   }
@@ -316,7 +319,9 @@ void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
       convicted.push_back(node);
     }
   }
-  effects_.push_back(Tell{WorkVoided{undone, first_round}});
+  if (!wrong.empty()) {
+    effects_.push_back(Tell{WorkVoided{undone, first_round}});
+  }
   for (const PublicKey& node : convicted) {
     lose(now_ms, node, 0);
   }

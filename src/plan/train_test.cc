@@ -58,7 +58,8 @@ model::TrainJob job_of(uint32_t rounds, uint32_t lanes, uint32_t blobs) {
 
 /// Leaves that name the task they came from.
 Execution finish(const Task& task) {
-  Execution done{task.tag, {}, {}, {}, {}};
+  Execution done;
+  done.tag = task.tag;
   for (size_t i = 0; i < task.leaves.size(); ++i) {
     auto leaf = ref(static_cast<uint8_t>(i));
     leaf.data.bytes[1] = static_cast<uint8_t>(static_cast<int>(task.tag.kind) + 1);

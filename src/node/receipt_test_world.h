@@ -1,0 +1,407 @@
+// For tests only: a job on a real sequencer, played by hand: a provider that may lie, one that does
+// not, auditors, disputes, and the receipt in the end. The law's own interpreter is every machine.
+#pragma once
+
+#include <algorithm>
+
+#include "attest/witness.h"
+#include "base/check.h"
+#include "base/limits.h"
+#include "chain/sequencer.h"
+#include "law/interpret.h"
+#include "law/roots.h"
+#include "ledger/test_world.h"
+#include "node/receipt.h"
+
+namespace lockstep::node::receipt_test {
+
+using ledger::test::find;
+using ledger::test::lks;
+using ledger::test::Party;
+using ledger::test::some_hash;
+using ledger::test::some_key;
+using ledger::test::some_party;
+using model::ClaimId;
+using model::LeaseId;
+
+inline constexpr uint32_t images = 3;
+
+/// The model's leaves a and b, what was right before, and the images that are looked at.
+inline law::Program evaluate_program() {
+  using law::DType;
+  using law::MapOp;
+  law::Program program;
+  program.leaves = {{"a", {DType::f32, {4}}, std::nullopt},
+                    {"b", {DType::f32, {4}}, std::nullopt},
+                    {"correct", {DType::i64, {}}, 0},
+                    {"images", {DType::u8, {images}}, std::nullopt}};
+  program.records = {
+      {law::Kind::map,
+       law::MapAttr{{{MapOp::input, 0}, {MapOp::constant, 0, DType::i64, 2}, {MapOp::add}}},
+       {{law::From::state, 2, {}}},
+       {DType::i64, {}}}};
+  return program;
+}
+inline law::Program sum_program() {
+  using law::DType;
+  using law::MapOp;
+  law::Program program;
+  program.leaves = {{"correct", {DType::i64, {}}, 0}};
+  program.records = {
+      {law::Kind::map,
+       law::MapAttr{{{MapOp::input, 0}, {MapOp::constant, 0, DType::i64, 0}, {MapOp::add}}},
+       {{law::From::state, 0, {}}},
+       {DType::i64, {}}}};
+  return program;
+}
+
+/// A task of one step as somebody did it.
+struct Made {
+  law::Program program;
+  model::Assignment assignment;
+  model::Signed paper, receipt, voucher;
+  model::TaskId id;
+  Hash salt;
+  model::StepTrace trace;
+  model::Execution execution;
+
+  [[nodiscard]] model::ClaimEntry entry() const { return {paper, receipt, voucher}; }
+  [[nodiscard]] std::vector<Hash> roots() const { return attest::list_roots(execution, 1); }
+  [[nodiscard]] attest::Witness witness() const {
+    attest::Witness witness(program, 1, 1, roots());
+    witness.set_steps({execution.output_root});
+    witness.set_trace(trace);
+    return witness;
+  }
+  [[nodiscard]] ReceiptOutput output() const {
+    ReceiptOutput output{id, {}};
+    for (const model::TensorRef& leaf : execution.leaves) {
+      output.leaves.push_back(leaf.root);
+    }
+    return output;
+  }
+};
+
+/// What a task is for, and where its leaves come from: an earlier task's, or made up.
+struct Plan {
+  model::TaskTag tag;
+  law::Program program;
+  const Made* reads = nullptr;  // gives every leaf that it has by the same name
+  bool lies = false;
+};
+
+class World {
+ public:
+  Party requester = some_party(1), liar = some_party(2), honest = some_party(3);
+  Party auditor = some_party(4);
+  bool has_auditor = true;
+  std::vector<ledger::Event> events;
+
+  explicit World(uint32_t share_millionths, bool with_auditor = true)
+      : has_auditor(with_auditor), sequencer_(start()) {
+    register_all();
+    open_job(share_millionths);
+    liar_lease = open_lease(liar);
+    honest_lease = open_lease(honest);
+  }
+
+  LeaseId liar_lease, honest_lease;
+
+  [[nodiscard]] const ledger::State& state() const { return sequencer_.ledger().state(); }
+  [[nodiscard]] const model::JobId& job() const { return job_; }
+  [[nodiscard]] const ledger::Job& job_record() const { return state().jobs.at(job_); }
+  [[nodiscard]] const ledger::Audit& audit(const ClaimId& id) const {
+    return state().claims.at(id).audit;
+  }
+
+  /// One block, 100 ms after the last or later.
+  void block(uint64_t advance_ms = 100) {
+    now_ += advance_ms;
+    events.clear();
+    auto made = sequencer_.produce(now_, events);
+    CHECK(made.ok());
+    blocks_.push_back(std::move(made).value());
+  }
+  void submit(const crypto::SecretKey& key, const model::Transaction& body) {
+    const auto found = state().nonces.find(key.public_key());
+    const uint64_t nonce = found == state().nonces.end() ? 0 : found->second;
+    const model::Context context{state().network, model::SignedKind::transaction, nonce};
+    CHECK(sequencer_.submit(model::sign(key, context, codec::encode(body))).ok());
+  }
+  /// In a block of its own, where it may fail.
+  void send(const crypto::SecretKey& key, const model::Transaction& body) {
+    submit(key, body);
+    block();
+  }
+  void must(const crypto::SecretKey& key, const model::Transaction& body) {
+    send(key, body);
+    const auto failed = find<ledger::TransactionFailed>(events);
+    if (failed) {
+      (void)std::fprintf(stderr, "%s\n", failed->error.message().c_str());
+    }
+    CHECK(!failed);
+  }
+  void reveal() {
+    must(requester.node, model::RevealPreimage{job_, requester_chain()[job_record().revealed + 1]});
+  }
+
+  [[nodiscard]] Made work(const LeaseId& lease, const Party& provider, const Plan& plan) const;
+  ClaimId claim(const LeaseId& lease, const Party& provider, const std::vector<Made>& works) {
+    model::PostClaim body{lease, {}};
+    for (const Made& made : works) {
+      body.entries.push_back(made.entry());
+    }
+    must(provider.node, body);
+    return find<ledger::ClaimPosted>(events)->claim;
+  }
+
+  /// The auditor computed `computed` and the claimant `claimed`.
+  void commit(const ClaimId& id, const crypto::SecretKey& key, const std::vector<Made>& computed) {
+    model::CommitAudit body{id, {}};
+    for (const uint32_t place : audit(id).tasks) {
+      body.commitments.push_back(
+          model::audit_commitment(computed.at(place).roots(), key.public_key(), some_hash(42)));
+    }
+    must(key, body);
+  }
+  void open_salts(const ClaimId& id, const Party& provider, const std::vector<Made>& claimed) {
+    model::OpenSalts body{id, {}};
+    for (const uint32_t place : audit(id).tasks) {
+      body.salts.push_back(claimed.at(place).salt);
+    }
+    must(provider.node, body);
+  }
+  void reveal_audit(const ClaimId& id,
+                    const crypto::SecretKey& key,
+                    const std::vector<Made>& computed) {
+    model::RevealAudit body{id, {}};
+    for (const uint32_t place : audit(id).tasks) {
+      body.tasks.push_back({computed.at(place).roots(), some_hash(42)});
+    }
+    must(key, body);
+  }
+  void agree(const ClaimId& id, const std::vector<Made>& works) {
+    commit(id, auditor.node, works);
+    open_salts(id, honest, works);
+    reveal_audit(id, auditor.node, works);
+  }
+  /// A challenge without a drawn audit: a commitment first.
+  void challenge_freely(const ClaimId& id, uint32_t task, const crypto::SecretKey& key) {
+    const model::Challenge body{id, task, some_hash(50), some_hash(51)};
+    must(key,
+         model::CommitChallenge{
+             model::challenge_commitment(id, task, body.own_root, key.public_key(), body.salt)});
+    must(key, body);
+  }
+  [[nodiscard]] const ledger::Dispute* dispute(const ClaimId& id, uint32_t task) const {
+    const auto found = state().disputes.find({id, task});
+    return found == state().disputes.end() ? nullptr : &found->second;
+  }
+  /// Asks for a place as the challenger.
+  void ask(const ClaimId& id, uint32_t task, const crypto::SecretKey& key, model::Place place) {
+    must(key, model::AskOpen{id, task, place});
+  }
+  void answer(const ClaimId& id, uint32_t task, const Party& provider, const Made& claimed) {
+    const auto reply = claimed.witness().answer(*dispute(id, task)->asked, claimed.salt);
+    CHECK(reply.ok());
+    const auto* given = std::get_if<model::Answer>(&*reply);
+    CHECK(given != nullptr);
+    must(provider.node, model::PostAnswer{id, task, *given});
+  }
+  /// Down to the first false step, and the proof.
+  void dispute_to_end(const ClaimId& id,
+                      const crypto::SecretKey& key,
+                      const Made& claimed,
+                      const Made& computed) {
+    const attest::Witness witness = computed.witness();
+    while (const ledger::Dispute* open = dispute(id, 0)) {
+      const attest::Witness::Move move = witness.next(open->kept);
+      if (const auto* next = std::get_if<attest::Witness::Ask>(&move)) {
+        ask(id, 0, key, next->place);
+        answer(id, 0, liar, claimed);
+        continue;
+      }
+      const auto* proof = std::get_if<attest::Witness::Prove>(&move);
+      CHECK(proof != nullptr);
+      must(key, model::PostProof{id, 0, proof->proof});
+    }
+  }
+
+  /// Blocks as they fall due.
+  void wait(uint64_t milliseconds) {
+    for (const uint64_t until = now_ + milliseconds; now_ < until;) {
+      block(std::min<uint64_t>(500, std::max<uint64_t>(until - now_, 100)));
+    }
+  }
+  void finish() {
+    must(requester.node, model::CloseJob{job_});
+    for (int i = 0; i < 200 && job_record().status != ledger::JobStatus::settled; ++i) {
+      block(500);
+    }
+    CHECK(job_record().status == ledger::JobStatus::settled);
+  }
+  /// `merge` may be null: then nothing is left.
+  [[nodiscard]] JobReceipt receipt(const Made* merge, const Made* sum) const {
+    model::TrainJob prepared;
+    prepared.parameters = {"a", "b"};
+    prepared.test_blobs.resize(1);
+    prepared.spec.data.blob_images = images;
+    ReceiptParts parts;
+    parts.job = &prepared;
+    if (merge != nullptr) {
+      parts.model = merge->output();
+      parts.evaluation = sum->output();
+      parts.correct = sum->trace.after[0];
+    }
+    auto made = make_receipt(genesis_, blocks_, state(), job_, parts);
+    if (!made.ok()) {
+      (void)std::fprintf(stderr, "%s\n", made.error().message().c_str());
+    }
+    CHECK(made.ok());
+    return std::move(made).value();
+  }
+
+ private:
+  static const std::vector<Hash>& requester_chain() {
+    static const std::vector<Hash> chain = model::preimage_chain(some_hash(8), 100);
+    return chain;
+  }
+  [[nodiscard]] chain::Sequencer start();
+  void register_all();
+  void open_job(uint32_t share_millionths);
+  [[nodiscard]] LeaseId open_lease(const Party& provider);
+  [[nodiscard]] model::Signed signed_by(const crypto::SecretKey& key,
+                                        model::SignedKind kind,
+                                        Bytes body) const {
+    return model::sign(key, {state().network, kind, 0}, std::move(body));
+  }
+
+  crypto::SecretKey sequencer_key_ = some_key(100);
+  uint64_t now_ = 1000;
+  env::MemoryKeyValue log_;
+  model::Genesis genesis_;
+  chain::Sequencer sequencer_;
+  std::vector<model::Block> blocks_;
+  model::JobId job_;
+};
+
+inline chain::Sequencer World::start() {
+  static const Hash anchor = model::preimage_chain(some_hash(7), limits::preimages_max).front();
+  genesis_.name = "test";
+  genesis_.sequencer = sequencer_key_.public_key();
+  genesis_.preimages = anchor;
+  for (const Party& party : {requester, liar, honest, auditor}) {
+    genesis_.balances.push_back({party.owner.public_key(), lks(1000)});
+  }
+  std::sort(genesis_.balances.begin(), genesis_.balances.end(), [](const auto& a, const auto& b) {
+    return a.owner < b.owner;
+  });
+  auto sequencer = chain::Sequencer::create(genesis_, sequencer_key_, some_hash(7), log_);
+  CHECK(sequencer.ok());
+  return std::move(sequencer).value();
+}
+
+inline void World::register_all() {
+  must(requester.owner, model::RegisterNode{requester.node.public_key(), model::Role::requester});
+  must(requester.owner, model::AddStake{lks(100)});
+  for (const Party& party : {liar, honest}) {
+    must(party.owner, model::RegisterNode{party.node.public_key(), model::Role::provider});
+    must(party.owner, model::AddStake{lks(500)});
+  }
+  if (has_auditor) {
+    must(auditor.owner, model::RegisterNode{auditor.node.public_key(), model::Role::auditor});
+    must(auditor.owner, model::AddStake{lks(500)});
+  }
+  for (const law::Program& program :
+       {ledger::test::small_program(), evaluate_program(), sum_program()}) {
+    must(requester.owner, model::RegisterProgram{law::encode(program), {}});
+  }
+}
+
+inline void World::open_job(uint32_t share_millionths) {
+  model::OpenJob terms;
+  terms.name = "job";
+  terms.requester = requester.node.public_key();
+  terms.programs = {law::program_root(ledger::test::small_program()),
+                    law::program_root(evaluate_program()),
+                    law::program_root(sum_program())};
+  terms.operations = 1000;
+  terms.tasks = 10;
+  terms.price_per_unit = lks(1'000'000);
+  terms.share_millionths = share_millionths;
+  terms.preimages = requester_chain()[0];
+  must(requester.owner, terms);
+  job_ = find<ledger::JobOpened>(events)->job;
+}
+
+inline LeaseId World::open_lease(const Party& provider) {
+  model::Quote quote;
+  quote.owner = provider.owner.public_key();
+  quote.name = provider.owner.public_key() == liar.owner.public_key() ? "liar" : "honest";
+  quote.price_per_unit = lks(1'000'000);
+  quote.operations_per_second = 1'000'000'000;
+  quote.expires_ms = now_ + 60'000;
+  must(requester.node,
+       model::OpenLease{job_,
+                        signed_by(provider.node, model::SignedKind::quote, codec::encode(quote))});
+  return find<ledger::LeaseOpened>(events)->lease;
+}
+
+inline Made World::work(const LeaseId& lease, const Party& provider, const Plan& plan) const {
+  Made made;
+  made.program = plan.program;
+  model::Assignment& assignment = made.assignment;
+  assignment.job = job_;
+  assignment.lease = lease;
+  assignment.kind = plan.tag.kind;
+  assignment.round = plan.tag.round;
+  assignment.part = plan.tag.part;
+  assignment.program = law::program_root(plan.program);
+  assignment.operations = law::cost(plan.program);
+  std::vector<law::Tensor> leaves;
+  for (const law::Leaf& leaf : plan.program.leaves) {
+    law::Tensor tensor{leaf.shape, Bytes(static_cast<size_t>(leaf.shape.bytes()))};
+    std::optional<model::TaskLeaf> source;
+    for (uint32_t i = 0; plan.reads != nullptr && i < plan.reads->program.leaves.size(); ++i) {
+      if (plan.reads->program.leaves[i].name == leaf.name) {
+        source = model::TaskLeaf{plan.reads->id, i};
+        tensor.data = plan.reads->trace.after[i];
+      }
+    }
+    assignment.leaves.push_back({{law::tensor_root(tensor), law::data_hash(tensor.data)}, source});
+    made.trace.before.push_back(tensor.data);
+    leaves.push_back(std::move(tensor));
+  }
+  std::vector<law::Tensor> values;
+  auto after = law::run_step(plan.program, leaves, {}, &values);
+  if (plan.lies) {
+    values[1].data[2] ^= 1;
+    after[0] = values[1];
+  }
+  std::vector<Hash> roots;
+  for (const law::Tensor& tensor : after) {
+    made.trace.after.push_back(tensor.data);
+    made.execution.leaves.push_back({law::tensor_root(tensor), law::data_hash(tensor.data)});
+    roots.push_back(law::tensor_root(tensor));
+  }
+  for (const law::Tensor& tensor : values) {
+    made.trace.outputs.push_back(tensor.data);
+    made.execution.output_roots.push_back(law::tensor_root(tensor));
+  }
+  made.execution.output_root = law::state_root(plan.program, roots);
+  made.execution.state_roots = {made.execution.output_root};
+  const judge::Registered* registered = state().programs.find(assignment.program);
+  made.execution.input_root = judge::input_root(*registered, assignment.leaves).value();
+  made.paper = signed_by(requester.node, model::SignedKind::assignment, codec::encode(assignment));
+  made.id = model::task_id(made.paper);
+  made.salt = some_hash(500 + plan.tag.part);
+  const model::Receipt receipt =
+      attest::make_receipt(assignment, made.id, made.execution, made.salt);
+  made.receipt = signed_by(provider.node, model::SignedKind::receipt, codec::encode(receipt));
+  made.voucher = signed_by(requester.node,
+                           model::SignedKind::voucher,
+                           codec::encode(model::Voucher{made.id, made.execution.output_root}));
+  return made;
+}
+
+}  // namespace lockstep::node::receipt_test
