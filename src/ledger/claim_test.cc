@@ -466,6 +466,30 @@ TEST_F(Void, WorkClaimedBeforeWhatItReadsIsVoidWithIt) {
   finish();
 }
 
+TEST_F(Void, UnreadWorkGivesWayToWorkThatWasRead) {
+  // The job pays for 100 steps: 60 that nobody signed for, then 60 that the requester read.
+  const Work unread = world.work(lease_b, b, {.part = 1, .steps = 60, .reads = {}});
+  const Work read = world.work(lease_a, a, {.part = 1, .steps = 60, .reads = {}});
+  ASSERT_EQ(world.job(job).terms.operations, 100 * world.step_cost());
+  model::ClaimEntry entry = unread.entry();
+  entry.voucher.reset();
+  ASSERT_TRUE(
+      apply(turn, {state.leases.at(lease_b).node, {id.hash}}, model::PostClaim{lease_b, {entry}})
+          .ok());
+  EXPECT_EQ(state.leases.at(lease_b).pending, price(60));
+  const ClaimId first = std::exchange(id, ClaimId{some_hash(51)});
+  ASSERT_TRUE(post(lease_a, {read}).ok());
+  EXPECT_EQ(state.claims.at(first).tasks.at(0).status, TaskStatus::unavailable);
+  EXPECT_EQ(state.leases.at(lease_b).pending, Amount());
+  EXPECT_EQ(state.leases.at(lease_a).pending, price(60));
+  EXPECT_EQ(state.sum().value(), state.total);
+  // Read work does not give way.
+  id = ClaimId{some_hash(52)};
+  const Work more = world.work(lease_b, b, {.part = 2, .steps = 60, .reads = {}});
+  EXPECT_EQ(post(lease_b, {more}).error().code, Code::low_funds);
+  finish();
+}
+
 TEST_F(Void, WhatATaskReadsMustBeClaimedInTime) {
   const Work x = world.work(lease_b, b, {.part = 1, .reads = {}});
   const Work y = world.work(lease_b, b, {.part = 2, .reads = {x.id}});

@@ -181,14 +181,61 @@ std::map<TaskId, uint64_t> voided_among(const State& state,
   return since;
 }
 
+/// A pending task in a claim of the job.
+struct Counted {
+  Claim* claim = nullptr;
+  uint32_t place = 0;
+};
+
+/// Work that nobody has read gives way to work that somebody has: a machine that was given up may
+/// have done again what another was asked for. Returns what must go for `wanted` operations to fit,
+/// the latest first; nothing when not enough of it can.
+std::vector<Counted> unread_work(State& state, const JobId& id, uint64_t wanted) {
+  const Job& job = state.jobs.at(id);
+  uint64_t left = job.terms.operations - job.counted_operations;
+  std::vector<Counted> unread;
+  if (wanted <= left) {
+    return unread;
+  }
+  for (auto& [claim_id, claim] : state.claims) {
+    for (uint32_t place = 0; claim.job == id && place < claim.tasks.size(); ++place) {
+      const Task& task = claim.tasks[place];
+      const auto& drawn = claim.audit.tasks;
+      if (task.status == TaskStatus::pending && !task.available && !claim.final &&
+          std::find(drawn.begin(), drawn.end(), place) == drawn.end() &&
+          !state.disputes.contains({claim_id, place})) {
+        unread.push_back({&claim, place});
+      }
+    }
+  }
+  std::stable_sort(unread.begin(), unread.end(), [](const Counted& a, const Counted& b) {
+    return a.claim->posted_ms > b.claim->posted_ms;
+  });
+  size_t gone = 0;
+  while (gone < unread.size() && left < wanted) {
+    left += unread[gone].claim->tasks[unread[gone].place].operations;
+    gone += 1;
+  }
+  unread.resize(left < wanted ? 0 : gone);
+  return unread;
+}
+
+/// Operations of a claim's tasks that somebody has read and that are not void.
+uint64_t read_operations(const std::vector<Task>& tasks, const std::map<TaskId, uint64_t>& voided) {
+  uint64_t operations = 0;
+  for (const Task& task : tasks) {
+    operations += task.available && !voided.contains(task.id) ? task.operations : 0;
+  }
+  return operations;
+}
+
 /// Marks void tasks. Returns the operations of the others. All must fit what the job pays for: void
 /// work is paid too, from a slash.
 Result<uint64_t> count(const Turn& turn,
-                       const Job& job,
+                       uint64_t left,
                        const std::map<TaskId, uint64_t>& voided,
                        std::vector<Task>& tasks) {
   uint64_t counted = 0;
-  uint64_t left = job.terms.operations - job.counted_operations;
   for (Task& task : tasks) {
     if (task.operations > left) {
       return refuse(Code::low_funds, "the claim is for more operations than the job pays");
@@ -262,10 +309,20 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   const auto voided = voided_among(state, parties.lease->job, tasks);
   Lease& lease = *parties.lease;
   Job& job = *parties.job;
-  const uint64_t counted = TRY(count(turn, job, voided, tasks));
-  const Amount due =
-      TRY(model::price_of(lease.counted_operations + counted, job.terms.price_per_unit));
+  const std::vector<Counted> unread = unread_work(state, lease.job, read_operations(tasks, voided));
+  uint64_t left = job.terms.operations - job.counted_operations;
+  for (const Counted& one : unread) {
+    left += one.claim->tasks[one.place].operations;
+  }
+  const uint64_t counted = TRY(count(turn, left, voided, tasks));
+  // More operations than the job's were refused, so this price is no more than the job's.
+  TRY(model::price_of(lease.counted_operations + counted, job.terms.price_per_unit));
 
+  for (const Counted& one : unread) {
+    uncount(turn, *one.claim, one.place, TaskStatus::unavailable);
+  }
+  const Amount due =
+      model::price_of(lease.counted_operations + counted, job.terms.price_per_unit).value();
   const Amount more = minus(minus(due, lease.paid), lease.pending);
   lease.counted_operations += counted;
   job.counted_operations += counted;

@@ -206,7 +206,7 @@ Result<Hash> Provider::Impl::check(const model::Assignment& assignment,
   return judge::input_root(*program, assignment.leaves);
 }
 
-Result<void> Provider::Impl::check_capacity() const {
+Result<void> Provider::Impl::check_capacity(uint64_t now) const {
   const auto in_hand = std::count_if(tasks.begin(), tasks.end(), [](const auto& entry) {
     return entry.second.stage != HeldTask::Stage::delivered;
   });
@@ -217,6 +217,11 @@ Result<void> Provider::Impl::check_capacity() const {
     return refuse(Code::wrong_state,
                   "too many delivered tasks without a voucher",
                   "read the outputs and sign for them");
+  }
+  if (unbacked_tasks(now) > 0) {
+    return refuse(Code::wrong_state,
+                  "work was done on sources that nobody claims",
+                  "see that what tasks read is claimed");
   }
   return {};
 }
@@ -251,7 +256,7 @@ void Provider::Impl::take_assignment(uint64_t now,
     return;
   }
   const Result<Hash> root = check(*body, from);
-  const Result<void> capacity = check_capacity();
+  const Result<void> capacity = check_capacity(now);
   if (!root.ok() || !capacity.ok()) {
     decline(from, id, root.ok() ? capacity.error() : root.error());
     return;

@@ -102,7 +102,7 @@ struct Provider::Impl {
   void decline(const PublicKey& to, const model::TaskId& task, const Error& error);
   [[nodiscard]] Result<Hash> check(const model::Assignment& assignment,
                                    const PublicKey& signer) const;
-  [[nodiscard]] Result<void> check_capacity() const;
+  [[nodiscard]] Result<void> check_capacity(uint64_t now) const;
   void take_assignment(uint64_t now, const PublicKey& from, const model::Signed& assignment);
   void hold(uint64_t now, const model::Signed& signed_assignment, HeldTask task);
   void retry_early(uint64_t now);
@@ -126,6 +126,9 @@ struct Provider::Impl {
   [[nodiscard]] Hash salt_of(const model::TaskId& id) const;
   /// Delivered tasks that nobody but this node is known to have read.
   [[nodiscard]] size_t unsigned_tasks() const;
+  /// Tasks delivered a while ago that read what is neither claimed nor this node's: unless it is
+  /// claimed soon the ledger takes them for void.
+  [[nodiscard]] size_t unbacked_tasks(uint64_t now) const;
 
   // provider_claims.cc
   void news(uint64_t now, const LedgerNews& news);

@@ -242,6 +242,22 @@ size_t Provider::Impl::unsigned_tasks() const {
   return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unread));
 }
 
+size_t Provider::Impl::unbacked_tasks(uint64_t now) const {
+  const ledger::State& state = ledger->state();
+  const uint64_t patience_ms = setup.genesis.answer_ms * 4 / 5;
+  const auto unbacked = [&](const auto& entry) {
+    const HeldTask& task = entry.second;
+    const auto& leaves = task.assignment.leaves;
+    return task.stage == HeldTask::Stage::delivered && takes_work(task.assignment.lease) &&
+           now >= task.delivered_ms + patience_ms && !state.voided.contains(entry.first) &&
+           std::any_of(leaves.begin(), leaves.end(), [&](const auto& leaf) {
+             return leaf.source && !state.claimed.contains(leaf.source->task) &&
+                    !tasks.contains(leaf.source->task);
+           });
+  };
+  return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unbacked));
+}
+
 void Provider::Impl::give_back(const model::TaskId& id, const Error& error) {
   decline(tasks.at(id).requester(), id, error);
   drop({id});
