@@ -259,13 +259,14 @@ void SimTeller::tell(const node::LedgerNews& news) {
 
 void SimTeller::tell_event(const node::LedgerNews& news,
                            const ledger::TransactionFailed& failed) const {
-  report_.tell(
-      "refused by the ledger: " + world_->name_of(failed.signer) + ": " + failed.error.message(),
-      "transaction_failed",
-      {{"block", news.height},
-       {"signer", world_->name_of(failed.signer)},
-       {"code", static_cast<int>(failed.error.code)},
-       {"what", failed.error.what}});
+  // Of the others people need not know: a move that came too late, say.
+  const bool is_own = failed.signer == world_->requester().ledger().self();
+  report_.tell(is_own ? "refused by the ledger: " + failed.error.message() : "",
+               "transaction_failed",
+               {{"block", news.height},
+                {"signer", world_->name_of(failed.signer)},
+                {"code", static_cast<int>(failed.error.code)},
+                {"what", failed.error.what}});
 }
 
 void SimTeller::tell_event(const node::LedgerNews& news, const ledger::ClaimDrawn& drawn) const {
