@@ -9,6 +9,7 @@
 
 #include "apps/small_job.h"
 #include "attest/witness.h"
+#include "base/test_random.h"
 #include "exec/tensor_runner.h"
 #include "judge/dispute.h"
 #include "law/float_environment.h"
@@ -22,16 +23,8 @@
 namespace lockstep::disputes {
 
 /// The same draws everywhere.
-struct Draw {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  /// Below `n`, which is not 0.
-  size_t below(size_t n) { return static_cast<size_t>(next() % n); }
+struct Draw : TestRandom {
+  using TestRandom::TestRandom;
   Hash hash() {
     Hash hash;
     for (uint8_t& byte : hash.bytes) {
@@ -420,6 +413,17 @@ inline void flip_element(const law::Shape& shape, Bytes& bytes, Draw& draw) {
   const size_t element = draw.below(bytes.size() / size);
   const size_t bit = shape.type == law::DType::boolean ? 0 : draw.below(8 * size);
   bytes[element * size + bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
+}
+
+/// The task with one false bit in a leaf that it starts from.
+inline model::Task on_false_leaf(const TaskCase& about, size_t leaf, Draw& draw) {
+  const law::Shape& shape = about.program().leaves[leaf].shape;
+  law::Tensor tensor{shape, about.traces[0].before[leaf]};
+  flip_element(shape, tensor.data, draw);
+  law::canonicalise(tensor);
+  model::Task task = about.task;
+  task.leaves[leaf].tensor = world().put(shape, tensor.data);
+  return task;
 }
 
 enum class Later { honest, recomputed };

@@ -268,14 +268,10 @@ TEST(Disputes, WrongDataAreConvicted) {
   for (const TaskCase& about : world().cases()) {
     const Party truth = honest(about);
     for (size_t leaf = 0; leaf < about.task.leaves.size(); ++leaf) {
-      const law::Leaf& named = about.program().leaves[leaf];
-      SCOPED_TRACE(about.name + ", " + named.name);
-      model::Task task = about.task;
-      law::Tensor bytes{named.shape, about.traces[0].before[leaf]};
-      flip_element(named.shape, bytes.data, draw);
-      law::canonicalise(bytes);
-      task.leaves[leaf].tensor = world().put(named.shape, bytes.data);
-      if (named.name == "images") {
+      const std::string& name = about.program().leaves[leaf].name;
+      SCOPED_TRACE(about.name + ", " + name);
+      model::Task task = on_false_leaf(about, leaf, draw);
+      if (name == "images") {
         task.leaves[leaf].tensor = about.task.tag.kind == model::TaskKind::lane
                                        ? world().job().train_blobs[1].images
                                        : world().job().test_blobs[1].images;

@@ -8,6 +8,7 @@
 
 #include "attest/own_fold.h"
 #include "attest/witness.h"
+#include "base/test_random.h"
 #include "law/interpret.h"
 #include "law/roots.h"
 
@@ -18,14 +19,8 @@ using law::Tensor;
 using model::Place;
 using model::Tree;
 
-struct Generator {
-  uint64_t state;
-  uint64_t next() {
-    uint64_t z = state += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
+struct Generator : TestRandom {
+  using TestRandom::TestRandom;
   /// Between −1 and 1, with all the bits of a float.
   Tensor tensor(const law::Shape& shape) {
     Tensor tensor{shape, Bytes(static_cast<size_t>(shape.bytes()))};

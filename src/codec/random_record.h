@@ -4,26 +4,12 @@
 
 #include <limits>
 
+#include "base/test_random.h"
 #include "codec/record.h"
 
 namespace lockstep::codec::test {
 
-/// splitmix64.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-  uint64_t below(uint64_t n) { return next() % n; }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 template <class T>
 T random_value(Random& random);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/test_random.h"
 #include "graph/builder.h"
 #include "law/interpret.h"
 #include "law/scalar.h"
@@ -23,29 +24,12 @@ using law::ReduceOp;
 using Values = std::vector<Value>;
 using Make = std::function<Value(Builder&, const Values&)>;
 
-class SplitMix {
- public:
-  explicit SplitMix(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15U;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-  float uniform(float low, float high) {
-    return low + (high - low) * static_cast<float>(next() >> 40) * 0x1p-24F;
-  }
-
- private:
-  uint64_t state_;
-};
-
 law::Tensor f32(Dims dims, const std::vector<float>& values) {
   law::Tensor made{{DType::f32, std::move(dims)}, Bytes(values.size() * sizeof(float))};
   std::memcpy(made.data.data(), values.data(), made.data.size());
   return made;
 }
-law::Tensor random_f32(SplitMix& random, const Dims& dims, float low, float high) {
+law::Tensor random_f32(TestRandom& random, const Dims& dims, float low, float high) {
   std::vector<float> values(static_cast<size_t>(law::count_of(dims)));
   for (float& value : values) {
     value = random.uniform(low, high);
@@ -131,7 +115,7 @@ void expect_numeric(const std::vector<law::Tensor>& x, const Make& make, float h
 /// Any value as a loss: a weighted sum of its elements, so that no two are alike.
 Value weigh(Builder& builder, Value y) {
   const Dims dims = builder.shape(y).dims;
-  SplitMix random(99);
+  TestRandom random(99);
   const Value weighted =
       builder.multiply(y, builder.constant(random_f32(random, dims, -1.0F, 1.0F)));
   law::ReduceAttr all;
@@ -142,7 +126,7 @@ Value weigh(Builder& builder, Value y) {
 }
 
 void expect_numeric_of(const std::vector<Dims>& dims, const Make& make, float low, float high) {
-  SplitMix random(7);
+  TestRandom random(7);
   std::vector<law::Tensor> x;
   x.reserve(dims.size());
   for (const Dims& d : dims) {
@@ -184,7 +168,7 @@ TEST(Gradients, UnaryMaps) {
 TEST(Gradients, BinaryMapsSumOverBroadcastAxes) {
   const std::vector<std::pair<Dims, Dims>> shapes = {
       {{4}, {4}}, {{2, 3, 4}, {3, 1}}, {{}, {3, 2}}, {{1, 4}, {3, 1}}, {{3, 1, 2}, {1}}};
-  SplitMix random(5);
+  TestRandom random(5);
   for (const MapOp which : {MapOp::add,
                             MapOp::subtract,
                             MapOp::multiply,
@@ -311,7 +295,7 @@ TEST(Gradients, Sums) {
 }
 
 TEST(Gradients, LongSumsGiveEachSegmentItsOwn) {
-  SplitMix random(3);
+  TestRandom random(3);
   const law::Tensor x = random_f32(random, {50, 2, 100}, -1.0F, 1.0F);
   law::Tensor weights = f32({2, 2}, {1, 2, 3, 4});
   const law::Tensor g = gradients_of({x}, [&](Builder& b, const Values& in) {
@@ -460,7 +444,7 @@ TEST(Gradients, WhatIsNotDifferentiableSaysSo) {
 }
 
 TEST(Gradients, CrossEntropyIsExact) {
-  SplitMix random(11);
+  TestRandom random(11);
   const int64_t n = 3;
   const int64_t c = 5;
   const law::Tensor x = random_f32(random, {n, c}, -4.0F, 4.0F);
@@ -514,7 +498,7 @@ Value small_cnn(Builder& b, const Values& in, const law::Tensor& image, const la
 }
 
 TEST(Gradients, SmallConvolutionalNetwork) {
-  SplitMix random(21);
+  TestRandom random(21);
   const law::Tensor image = random_f32(random, {3, 8, 8, 1}, 0.0F, 1.0F);
   const std::vector<int64_t> labels = {1, 3, 0};
   law::Tensor label{{DType::i64, {3}}, Bytes(24)};

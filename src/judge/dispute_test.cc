@@ -12,28 +12,10 @@ using model::Answer;
 using model::Kept;
 using model::Place;
 using model::Tree;
+using test::at;
 using test::Party;
 
-class Disputes : public testing::Test {
- protected:
-  const Registered& add(const law::Program& program) {
-    std::vector<Hash> constants;
-    for (size_t i = 0; i < program.constants.size(); ++i) {
-      constants.push_back(
-          law::data_hash(test::random_tensor(program.constants[i].shape, 7 + i).data));
-    }
-    return *programs_.add(law::encode(program), constants).value();
-  }
-  const Registered& small() { return add(test::small_program()); }
-  const Registered& wide() { return add(test::wide_program()); }
-
- private:
-  Programs programs_;
-};
-
-Place at(Tree tree, uint32_t step = 0, uint32_t record = 0, uint64_t chunk = 0) {
-  return {tree, step, record, chunk, 0, 0};
-}
+class Disputes : public testing::Test, protected test::Registry {};
 
 /// Every top that the task may have, and some that it has not.
 std::vector<Place> tops(const Party& party, const Case& dispute, uint32_t records) {
@@ -150,7 +132,7 @@ TEST_F(Disputes, AChangedAnswerIsRefusedAndLeavesWhatIsKept) {
     EXPECT_EQ(refused(other), !nodes_of_task) << "nodes are salted already: the salt only binds";
     other = answer;
     ++seed;
-    other.hashes[test::mixed(seed) % other.hashes.size()].bytes[seed % 32] ^= 16;
+    other.hashes[test_mixed(seed) % other.hashes.size()].bytes[seed % 32] ^= 16;
     const bool is_top = answer.place.last == 0;
     const Tree tree = answer.place.tree;
     const bool binds = !is_top || tree == Tree::task || tree == Tree::state || tree == Tree::tensor;

@@ -12,30 +12,12 @@ using model::Outcome;
 using model::Place;
 using model::StepProof;
 using model::Tree;
+using test::at;
 using test::Challenger;
 using test::End;
 using test::Party;
 
-class Proofs : public testing::Test {
- protected:
-  const Registered& add(const law::Program& program) {
-    std::vector<Hash> constants;
-    for (size_t i = 0; i < program.constants.size(); ++i) {
-      constants.push_back(
-          law::data_hash(test::random_tensor(program.constants[i].shape, 7 + i).data));
-    }
-    return *programs_.add(law::encode(program), constants).value();
-  }
-  const Registered& small() { return add(test::small_program()); }
-  const Registered& wide() { return add(test::wide_program()); }
-
- private:
-  Programs programs_;
-};
-
-Place at(Tree tree, uint32_t step = 0, uint32_t record = 0, uint64_t chunk = 0) {
-  return {tree, step, record, chunk, 0, 0};
-}
+class Proofs : public testing::Test, protected test::Registry {};
 
 /// Opens all that proofs of `record` at `step` need; a list's deeper nodes only where `deep`.
 Kept opened(const Party& party, uint32_t step, uint32_t record, bool deep) {
@@ -168,7 +150,7 @@ TEST_F(Proofs, ALieInAnyOutputIsConvicted) {
     for (const uint32_t step : {0U, shape.steps / 2, shape.steps - 1}) {
       for (uint32_t record = 0; record < 6; ++record) {
         Party liar = honest;
-        liar.lie_in_output(step, record, test::mixed(++seed));
+        liar.lie_in_output(step, record, test_mixed(++seed));
         if (liar.dispute().list != honest.dispute().list) {
           EXPECT_EQ(fight(honest, liar), End::convicted)
               << "steps " << shape.steps << ", step " << step << ", record " << record;

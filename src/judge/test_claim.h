@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/check.h"
+#include "base/test_random.h"
 #include "judge/dispute.h"
 #include "judge/tree.h"
 #include "law/interpret.h"
@@ -20,26 +21,12 @@ using model::Outcome;
 using model::Place;
 using model::Tree;
 
-inline uint64_t mixed(uint64_t z) {
-  z += 0x9e3779b97f4a7c15U;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-  return z ^ (z >> 31);
-}
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() { return mixed(state_++ * 0x2545f4914f6cdd1dU); }
-  uint64_t below(uint64_t n) { return next() % n; }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 inline Hash hash_of(uint64_t number) {
   Hash hash;
   for (size_t i = 0; i < hash.bytes.size(); ++i) {
-    hash.bytes[i] = static_cast<uint8_t>(mixed(number + i));
+    hash.bytes[i] = static_cast<uint8_t>(test_mixed(number + i));
   }
   return hash;
 }
@@ -112,7 +99,7 @@ inline law::Program wide_program() {
         {"leaf" + std::to_string(1000 + i), shape, written ? std::optional(i) : std::nullopt});
     const law::Source other =
         i == 0 ? law::Source{From::state, 299, {3}}
-               : law::Source{From::value, static_cast<uint32_t>(mixed(i) % i), {3}};
+               : law::Source{From::value, static_cast<uint32_t>(test_mixed(i) % i), {3}};
     p.records.push_back(
         {law::Kind::map,
          law::MapAttr{{{MapOp::input, 0}, {MapOp::input, 1}, {MapOp::subtract}}},
@@ -560,5 +547,26 @@ class Challenger {
   Case dispute_;
   std::optional<End> end_;
 };
+
+/// Registers programs with constants from test data.
+class Registry {
+ protected:
+  const Registered& add(const law::Program& program) {
+    std::vector<Hash> constants;
+    for (size_t i = 0; i < program.constants.size(); ++i) {
+      constants.push_back(law::data_hash(random_tensor(program.constants[i].shape, 7 + i).data));
+    }
+    return *programs_.add(law::encode(program), constants).value();
+  }
+  const Registered& small() { return add(small_program()); }
+  const Registered& wide() { return add(wide_program()); }
+
+ private:
+  Programs programs_;
+};
+
+inline Place at(Tree tree, uint32_t step = 0, uint32_t record = 0, uint64_t chunk = 0) {
+  return {tree, step, record, chunk, 0, 0};
+}
 
 }  // namespace lockstep::judge::test

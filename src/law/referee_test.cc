@@ -6,33 +6,12 @@
 
 #include <algorithm>
 
+#include "base/test_random.h"
+
 namespace lockstep::law {
 namespace {
 
-uint64_t mixed(uint64_t z) {
-  z += 0x9e3779b97f4a7c15U;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-  return z ^ (z >> 31);
-}
-
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() { return mixed(state_++ * 0x2545f4914f6cdd1dU); }
-  /// Uniform in [low, high].
-  int64_t in(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(next() % static_cast<uint64_t>(high - low + 1));
-  }
-  bool chance(int64_t one_in) { return in(1, one_in) == 1; }
-  template <class T>
-  T of(std::initializer_list<T> list) {
-    return list.begin()[in(0, static_cast<int64_t>(list.size()) - 1)];
-  }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 /// A record and the shapes it reads; op() borrows.
 struct Made {
@@ -47,7 +26,8 @@ class HashReader final : public Reader {
  public:
   HashReader(const Op& op, uint64_t seed) : op_(op), seed_(seed) {}
   uint64_t bits(uint32_t input, int64_t element) override {
-    const uint64_t word = mixed(seed_ ^ mixed(input) ^ mixed(static_cast<uint64_t>(element) << 8));
+    const uint64_t word =
+        test_mixed(seed_ ^ test_mixed(input) ^ test_mixed(static_cast<uint64_t>(element) << 8));
     const DType type = op_.in[input].type;
     const uint64_t all = ~uint64_t{0} >> (64 - size_of(type) * 8);
     if (type == DType::boolean) {

@@ -20,7 +20,7 @@ auto& held(Map& map, const Key& key) {
 }
 
 bool is_paid_from_reserve(const Task& task) {
-  return task.status == TaskStatus::void_ || task.status == TaskStatus::convicted;
+  return task.status == TaskStatus::voided || task.status == TaskStatus::convicted;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ const PublicKey& owner_of(const State& state, const PublicKey& node) {
 }
 
 bool is_open(const Task& task) {
-  return task.status == TaskStatus::pending || task.status == TaskStatus::void_;
+  return task.status == TaskStatus::pending || task.status == TaskStatus::voided;
 }
 
 Amount price_in(const Job& job, uint64_t operations) {

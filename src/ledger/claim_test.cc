@@ -433,10 +433,10 @@ TEST_F(Void, WorkIsFoundThroughTheClaimItself) {
   const Work z = world.work(lease_b, b, {.part = 3, .reads = {y.id, x.id}});
   const Work fine = world.work(lease_b, b, {.part = 4, .reads = {}});
   ASSERT_TRUE(post(lease_b, {z, fine, y, x}).ok());
-  EXPECT_EQ(task(0).status, TaskStatus::void_);
+  EXPECT_EQ(task(0).status, TaskStatus::voided);
   EXPECT_EQ(task(1).status, TaskStatus::pending);
-  EXPECT_EQ(task(2).status, TaskStatus::void_);
-  EXPECT_EQ(task(3).status, TaskStatus::void_);
+  EXPECT_EQ(task(2).status, TaskStatus::voided);
+  EXPECT_EQ(task(3).status, TaskStatus::voided);
   for (const Work& work : {x, y, z}) {
     EXPECT_EQ(state.voided.at(work.id), turn.time_ms) << "its readers have an epoch of their own";
   }
@@ -455,9 +455,9 @@ TEST_F(Void, WorkClaimedBeforeWhatItReadsIsVoidWithIt) {
   EXPECT_EQ(state.leases.at(lease_b).pending, price(2));
   const ClaimId first = std::exchange(id, ClaimId{some_hash(51)});
   ASSERT_TRUE(post(lease_b, {x}).ok());
-  EXPECT_EQ(task(0).status, TaskStatus::void_);
+  EXPECT_EQ(task(0).status, TaskStatus::voided);
   for (const Task& early : state.claims.at(first).tasks) {
-    EXPECT_EQ(early.status, TaskStatus::void_);
+    EXPECT_EQ(early.status, TaskStatus::voided);
     EXPECT_TRUE(state.voided.contains(early.id));
   }
   EXPECT_EQ(state.leases.at(lease_b).pending, Amount());
@@ -500,7 +500,7 @@ TEST_F(Void, WhatATaskReadsMustBeClaimedInTime) {
   EXPECT_EQ(task(0).status, TaskStatus::pending);
   turn.time_ms += 1;
   unread_due(turn);
-  EXPECT_EQ(task(0).status, TaskStatus::void_);
+  EXPECT_EQ(task(0).status, TaskStatus::voided);
   EXPECT_EQ(state.leases.at(lease_b).pending, Amount());
   EXPECT_FALSE(unread_next_due(state).has_value());
   id = ClaimId{some_hash(51)};

@@ -162,7 +162,7 @@ void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origin
       Claim& claim = *reader->second.claim;
       const Task& task = claim.tasks[reader->second.place];
       if (task.status == TaskStatus::pending) {
-        uncount(turn, claim, reader->second.place, TaskStatus::void_);
+        uncount(turn, claim, reader->second.place, TaskStatus::voided);
       }
       reach(task.id);
     }

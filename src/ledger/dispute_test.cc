@@ -413,8 +413,8 @@ TEST(Conviction, VoidsWhatReadsFromTheLiarAndNothingElse) {
   EXPECT_EQ(world.task(world.liar, 0).status, TaskStatus::convicted);
   EXPECT_EQ(world.task(world.liar, 1).status, TaskStatus::convicted);
   EXPECT_EQ(world.task(world.other, 0).status, TaskStatus::convicted);
-  EXPECT_EQ(world.task(world.honest, 0).status, TaskStatus::void_) << "through the child";
-  EXPECT_EQ(world.task(world.honest, 1).status, TaskStatus::void_);
+  EXPECT_EQ(world.task(world.honest, 0).status, TaskStatus::voided) << "through the child";
+  EXPECT_EQ(world.task(world.honest, 1).status, TaskStatus::voided);
   EXPECT_EQ(world.task(world.honest, 2).status, TaskStatus::pending);
   EXPECT_EQ(world.job(world.job_id()).escrow, plus(escrow, times(world.price(), 4)));
   EXPECT_EQ(world.lease(world.honest_lease).pending, world.price());
@@ -553,7 +553,7 @@ TEST(Conviction, WhatWasFinalKeepsItsPayAndIsDoneAgain) {
   const auto events = world.must(world.providers[0].node, model::PostAnswer{late, 0, wrong});
   EXPECT_EQ(world.task(late, 0).status, TaskStatus::convicted);
   EXPECT_EQ(world.task(early, 0).status, TaskStatus::final);
-  EXPECT_EQ(world.task(last, 0).status, TaskStatus::void_) << "through a final one";
+  EXPECT_EQ(world.task(last, 0).status, TaskStatus::voided) << "through a final one";
   EXPECT_TRUE(world.state().voided.contains(child.id));
   EXPECT_EQ(find<TasksVoided>(events)->tasks.size(), 3U);
   EXPECT_GT(world.lease(honest).paid, Amount());

@@ -60,8 +60,8 @@ void disputes_due(Turn& turn);
 /// read from them.
 void convict(Turn& turn, const DisputeKey& dispute);
 /// Everything of the job that reads, directly or not, from these tasks is void, whoever did it, and
-/// they are themselves where the job claimed them. Reads of other jobs' tasks mean nothing. What is final keeps its pay but must be done again too: the
-/// owner is refunded when the job is settled.
+/// they are themselves where the job claimed them. Reads of other jobs' tasks mean nothing. What is
+/// final keeps its pay but must be done again too: the owner is refunded when the job is settled.
 void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origins);
 
 // Finality and settlement: settle.cc

@@ -48,7 +48,7 @@ Amount budget_of(const Job& job, const Claim& claim) {
   Amount sum;
   for (const uint32_t place : claim.audit.tasks) {
     const Task& task = claim.tasks[place];
-    if (task.status != TaskStatus::void_) {
+    if (task.status != TaskStatus::voided) {
       sum = plus(sum, price_in(job, task.operations));
     }
   }
@@ -244,7 +244,7 @@ Amount accept(Turn& turn, Claim& claim, const std::vector<uint32_t>& agreed) {
     }
     if (task.status == TaskStatus::pending) {
       uncount(turn, claim, place, TaskStatus::unpaid);
-    } else if (task.status == TaskStatus::void_) {
+    } else if (task.status == TaskStatus::voided) {
       task.status = TaskStatus::unpaid;
     }
   }

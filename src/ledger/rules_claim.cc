@@ -247,7 +247,7 @@ Result<uint64_t> count(const Turn& turn,
     } else if (turn.time_ms > found->second + turn.state.genesis.epoch_ms) {
       return refuse(Code::wrong_state, "a task read from void work; the time to claim it is over");
     } else {
-      task.status = TaskStatus::void_;
+      task.status = TaskStatus::voided;
     }
   }
   return counted;

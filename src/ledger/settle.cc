@@ -148,7 +148,7 @@ void make_final(Turn& turn, Claim& claim) {
   note_readers(state, claim);
   for (uint32_t i = 0; i < claim.tasks.size(); ++i) {
     Task& task = claim.tasks[i];
-    if (task.status == TaskStatus::void_ && lease.status != LeaseStatus::slashed) {
+    if (task.status == TaskStatus::voided && lease.status != LeaseStatus::slashed) {
       pay_void(state, job, lease, task);
     } else if (task.status == TaskStatus::pending && task.available) {
       task.status = TaskStatus::final;

@@ -116,7 +116,7 @@ struct Lease {
 enum class TaskStatus : uint8_t {
   pending = 0,
   final = 1,
-  void_ = 2,        // an ancestor's claim was false; paid from the reserve when its window is over
+  voided = 2,       // an ancestor's claim was false; paid from the reserve when its window is over
   convicted = 3,    // never paid
   unpaid = 4,       // drawn and its salts never opened
   unavailable = 5,  // nobody could read its output

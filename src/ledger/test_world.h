@@ -5,28 +5,12 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/test_random.h"
 #include "ledger/ledger.h"
 
 namespace lockstep::ledger::test {
 
-/// splitmix64.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-  /// Uniform enough in [0, n).
-  uint64_t below(uint64_t n) { return next() % n; }
-  bool chance(uint64_t one_in) { return below(one_in) == 0; }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 /// A hash that nothing else in a test has.
 inline Hash some_hash(uint64_t number) {

@@ -73,7 +73,7 @@ class Concern {
 
  private:
   template <class Body>
-  bool is_own(const Body& body) const {
+  [[nodiscard]] bool is_own(const Body& body) const {
     if constexpr (requires { body.job; }) {
       return body.job == job_;
     } else if constexpr (requires { body.claim; }) {

@@ -272,7 +272,7 @@ bool is_settled_right(const Evidence& evidence, const ledger::Claim& claim, uint
     case TaskStatus::paid_void:
       return true;
     case TaskStatus::pending:
-    case TaskStatus::void_:
+    case TaskStatus::voided:
     case TaskStatus::convicted:
       return false;
   }

@@ -15,7 +15,6 @@ using model::ClaimId;
 using model::Outcome;
 using model::TaskKind;
 using receipt_test::Made;
-using receipt_test::Plan;
 using receipt_test::World;
 
 constexpr uint32_t all = 1'000'000;
@@ -347,7 +346,7 @@ TEST(ReceiptRefused, AnyChangedByte) {
       {"index", [](JobReceipt& r) { r.transactions[5].inclusion.index += 1; }},
       {"count", [](JobReceipt& r) { r.transactions[5].inclusion.count += 1; }},
       {"inclusion", [](JobReceipt& r) { flip(r.transactions[5].inclusion.path.chunk); }},
-      {"sibling", [](JobReceipt& r) { r.entries[0].presence.path.siblings.push_back(Hash()); }},
+      {"sibling", [](JobReceipt& r) { r.entries[0].presence.path.siblings.emplace_back(); }},
       {"job's entry", [](JobReceipt& r) { flip(entry_of(r, "job").bytes, 60); }},
       {"lease's entry", [](JobReceipt& r) { flip(entry_of(r, "lease").bytes, 60); }},
       {"claim's entry", [](JobReceipt& r) { flip(entry_of(r, "claim").bytes, 60); }},

@@ -2,27 +2,20 @@
 // not, auditors, disputes, and the receipt in the end. The law's own interpreter is every machine.
 #pragma once
 
-#include <algorithm>
-
 #include "attest/witness.h"
-#include "base/check.h"
-#include "base/limits.h"
-#include "chain/sequencer.h"
-#include "law/interpret.h"
-#include "law/roots.h"
-#include "ledger/test_world.h"
 #include "node/receipt.h"
+#include "node/test_network.h"
 
 namespace lockstep::node::receipt_test {
 
 using ledger::test::find;
 using ledger::test::lks;
-using ledger::test::Party;
 using ledger::test::some_hash;
-using ledger::test::some_key;
 using ledger::test::some_party;
 using model::ClaimId;
 using model::LeaseId;
+using test_network::Party;
+using test_network::requester_chain;
 
 inline constexpr uint32_t images = 3;
 
@@ -90,15 +83,15 @@ struct Plan {
   bool lies = false;
 };
 
-class World {
+class World final : public test_network::Network {
  public:
   Party requester = some_party(1), liar = some_party(2), honest = some_party(3);
   Party auditor = some_party(4);
   bool has_auditor = true;
-  std::vector<ledger::Event> events;
+  ledger::test::Events events;  // of the last block
 
   explicit World(uint32_t share_millionths, bool with_auditor = true)
-      : has_auditor(with_auditor), sequencer_(start()) {
+      : Network(4), has_auditor(with_auditor) {
     register_all();
     open_job(share_millionths);
     liar_lease = open_lease(liar);
@@ -107,7 +100,6 @@ class World {
 
   LeaseId liar_lease, honest_lease;
 
-  [[nodiscard]] const ledger::State& state() const { return sequencer_.ledger().state(); }
   [[nodiscard]] const model::JobId& job() const { return job_; }
   [[nodiscard]] const ledger::Job& job_record() const { return state().jobs.at(job_); }
   [[nodiscard]] const ledger::Audit& audit(const ClaimId& id) const {
@@ -116,17 +108,11 @@ class World {
 
   /// One block, 100 ms after the last or later.
   void block(uint64_t advance_ms = 100) {
-    now_ += advance_ms;
+    now += advance_ms;
     events.clear();
-    auto made = sequencer_.produce(now_, events);
+    auto made = sequencer_.produce(now, events);
     CHECK(made.ok());
     blocks_.push_back(std::move(made).value());
-  }
-  void submit(const crypto::SecretKey& key, const model::Transaction& body) {
-    const auto found = state().nonces.find(key.public_key());
-    const uint64_t nonce = found == state().nonces.end() ? 0 : found->second;
-    const model::Context context{state().network, model::SignedKind::transaction, nonce};
-    CHECK(sequencer_.submit(model::sign(key, context, codec::encode(body))).ok());
   }
   /// In a block of its own, where it may fail.
   void send(const crypto::SecretKey& key, const model::Transaction& body) {
@@ -229,8 +215,8 @@ class World {
 
   /// Blocks as they fall due.
   void wait(uint64_t milliseconds) {
-    for (const uint64_t until = now_ + milliseconds; now_ < until;) {
-      block(std::min<uint64_t>(500, std::max<uint64_t>(until - now_, 100)));
+    for (const uint64_t until = now + milliseconds; now < until;) {
+      block(std::min<uint64_t>(500, std::max<uint64_t>(until - now, 100)));
     }
   }
   void finish() {
@@ -262,44 +248,13 @@ class World {
   }
 
  private:
-  static const std::vector<Hash>& requester_chain() {
-    static const std::vector<Hash> chain = model::preimage_chain(some_hash(8), 100);
-    return chain;
-  }
-  [[nodiscard]] chain::Sequencer start();
   void register_all();
   void open_job(uint32_t share_millionths);
   [[nodiscard]] LeaseId open_lease(const Party& provider);
-  [[nodiscard]] model::Signed signed_by(const crypto::SecretKey& key,
-                                        model::SignedKind kind,
-                                        Bytes body) const {
-    return model::sign(key, {state().network, kind, 0}, std::move(body));
-  }
 
-  crypto::SecretKey sequencer_key_ = some_key(100);
-  uint64_t now_ = 1000;
-  env::MemoryKeyValue log_;
-  model::Genesis genesis_;
-  chain::Sequencer sequencer_;
   std::vector<model::Block> blocks_;
   model::JobId job_;
 };
-
-inline chain::Sequencer World::start() {
-  static const Hash anchor = model::preimage_chain(some_hash(7), limits::preimages_max).front();
-  genesis_.name = "test";
-  genesis_.sequencer = sequencer_key_.public_key();
-  genesis_.preimages = anchor;
-  for (const Party& party : {requester, liar, honest, auditor}) {
-    genesis_.balances.push_back({party.owner.public_key(), lks(1000)});
-  }
-  std::sort(genesis_.balances.begin(), genesis_.balances.end(), [](const auto& a, const auto& b) {
-    return a.owner < b.owner;
-  });
-  auto sequencer = chain::Sequencer::create(genesis_, sequencer_key_, some_hash(7), log_);
-  CHECK(sequencer.ok());
-  return std::move(sequencer).value();
-}
 
 inline void World::register_all() {
   must(requester.owner, model::RegisterNode{requester.node.public_key(), model::Role::requester});
@@ -319,31 +274,20 @@ inline void World::register_all() {
 }
 
 inline void World::open_job(uint32_t share_millionths) {
-  model::OpenJob terms;
-  terms.name = "job";
-  terms.requester = requester.node.public_key();
-  terms.programs = {law::program_root(ledger::test::small_program()),
-                    law::program_root(evaluate_program()),
-                    law::program_root(sum_program())};
-  terms.operations = 1000;
-  terms.tasks = 10;
-  terms.price_per_unit = lks(1'000'000);
-  terms.share_millionths = share_millionths;
-  terms.preimages = requester_chain()[0];
-  must(requester.owner, terms);
+  must(requester.owner,
+       terms(requester,
+             {law::program_root(ledger::test::small_program()),
+              law::program_root(evaluate_program()),
+              law::program_root(sum_program())},
+             1000,
+             share_millionths));
   job_ = find<ledger::JobOpened>(events)->job;
 }
 
 inline LeaseId World::open_lease(const Party& provider) {
-  model::Quote quote;
-  quote.owner = provider.owner.public_key();
-  quote.name = provider.owner.public_key() == liar.owner.public_key() ? "liar" : "honest";
-  quote.price_per_unit = lks(1'000'000);
-  quote.operations_per_second = 1'000'000'000;
-  quote.expires_ms = now_ + 60'000;
+  const bool lies = provider.owner.public_key() == liar.owner.public_key();
   must(requester.node,
-       model::OpenLease{job_,
-                        signed_by(provider.node, model::SignedKind::quote, codec::encode(quote))});
+       model::OpenLease{job_, quote(provider, lies ? "liar" : "honest", 1'000'000'000)});
   return find<ledger::LeaseOpened>(events)->lease;
 }
 
@@ -369,38 +313,23 @@ inline Made World::work(const LeaseId& lease, const Party& provider, const Plan&
       }
     }
     assignment.leaves.push_back({{law::tensor_root(tensor), law::data_hash(tensor.data)}, source});
-    made.trace.before.push_back(tensor.data);
     leaves.push_back(std::move(tensor));
   }
-  std::vector<law::Tensor> values;
-  auto after = law::run_step(plan.program, leaves, {}, &values);
-  if (plan.lies) {
-    values[1].data[2] ^= 1;
-    after[0] = values[1];
-  }
-  std::vector<Hash> roots;
-  for (const law::Tensor& tensor : after) {
-    made.trace.after.push_back(tensor.data);
-    made.execution.leaves.push_back({law::tensor_root(tensor), law::data_hash(tensor.data)});
-    roots.push_back(law::tensor_root(tensor));
-  }
-  for (const law::Tensor& tensor : values) {
-    made.trace.outputs.push_back(tensor.data);
-    made.execution.output_roots.push_back(law::tensor_root(tensor));
-  }
-  made.execution.output_root = law::state_root(plan.program, roots);
-  made.execution.state_roots = {made.execution.output_root};
+  const auto traces = test_network::trace_of(
+      plan.program, std::move(leaves), 1, plan.lies ? std::optional(0) : std::nullopt);
+  made.trace = traces.front();
+  made.execution = test_network::execution_of(plan.program, traces, 1);
   const judge::Registered* registered = state().programs.find(assignment.program);
   made.execution.input_root = judge::input_root(*registered, assignment.leaves).value();
-  made.paper = signed_by(requester.node, model::SignedKind::assignment, codec::encode(assignment));
+  made.paper = sign_as(requester.node, model::SignedKind::assignment, codec::encode(assignment));
   made.id = model::task_id(made.paper);
   made.salt = some_hash(500 + plan.tag.part);
   const model::Receipt receipt =
       attest::make_receipt(assignment, made.id, made.execution, made.salt);
-  made.receipt = signed_by(provider.node, model::SignedKind::receipt, codec::encode(receipt));
-  made.voucher = signed_by(requester.node,
-                           model::SignedKind::voucher,
-                           codec::encode(model::Voucher{made.id, made.execution.output_root}));
+  made.receipt = sign_as(provider.node, model::SignedKind::receipt, codec::encode(receipt));
+  made.voucher = sign_as(requester.node,
+                         model::SignedKind::voucher,
+                         codec::encode(model::Voucher{made.id, made.execution.output_root}));
   return made;
 }
 

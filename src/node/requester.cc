@@ -36,7 +36,7 @@ Result<uint32_t> share_of(const model::VerifySpec& verify) {
 Result<std::unique_ptr<Requester>> Requester::create(Setup setup,
                                                      const model::TrainJob& job,
                                                      store::Blobs& blobs) {
-  TRY(share_of(job.spec.verify));
+  (void)TRY(share_of(job.spec.verify));
   auto requester = std::unique_ptr<Requester>(new Requester(std::move(setup), job));
   const Setup& given = requester->setup_;
   requester->planner_ = TRY(plan::TrainPlanner::create(job));
@@ -48,7 +48,7 @@ Result<std::unique_ptr<Requester>> Requester::create(Setup setup,
       *requester->ledger_, *requester->fetcher_, requester->effects_, given.secret);
   requester->preimages_ = model::preimage_chain(given.secret, limits::preimages_max);
   for (const model::ProgramRef* ref : {&job.train, &job.merge, &job.evaluate, &job.sum}) {
-    TRY(requester->programs_.add(ref->bytes, ref->constants));
+    (void)TRY(requester->programs_.add(ref->bytes, ref->constants));
   }
   return requester;
 }

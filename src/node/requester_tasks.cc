@@ -33,17 +33,16 @@ void Requester::plan_more(uint64_t now_ms, std::span<const model::Execution> fin
 
 Requester::Worker* Requester::free_worker(uint64_t now_ms, PublicKey& node) {
   Worker* best = nullptr;
-  for (auto& [key, worker] : workers_) {
+  for (auto& entry : workers_) {
+    Worker& worker = entry.second;
     const bool is_free =
         worker.in_hand.size() < tasks_in_hand_max && now_ms >= worker.rest_until_ms;
-    const auto better = [&] {
-      return best == nullptr || worker.in_hand.size() < best->in_hand.size() ||
-             (worker.in_hand.size() == best->in_hand.size() &&
-              worker.operations_per_second > best->operations_per_second);
+    const auto rank = [](const Worker& one) {
+      return std::pair(one.in_hand.size(), UINT64_MAX - one.operations_per_second);
     };
-    if (is_free && better()) {
+    if (is_free && (best == nullptr || rank(worker) < rank(*best))) {
       best = &worker;
-      node = key;
+      node = entry.first;
     }
   }
   return best;

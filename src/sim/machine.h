@@ -6,8 +6,8 @@
 namespace lockstep::sim {
 
 struct World::Machine {
-  Machine(std::string its_name, crypto::SecretKey its_key)
-      : name(std::move(its_name)), key(std::move(its_key)) {}
+  Machine(std::string its_name, const crypto::SecretKey& its_key)
+      : name(std::move(its_name)), key(its_key) {}
   std::string name;
   crypto::SecretKey key;
   crypto::PublicKey owner;

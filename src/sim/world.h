@@ -39,8 +39,8 @@ struct Options {
   std::vector<CheatSpec> cheats;
   std::vector<CrashSpec> crashes;
   NetworkFaults network;
-  uint64_t memory_bytes = 0;               // that the job's largest task needs
-  uint64_t time_limit_ms = 6 * 3'600'000;  // virtual
+  uint64_t memory_bytes = 0;            // that the job's largest task needs
+  uint64_t time_limit_ms = 21'600'000;  // virtual
 };
 inline constexpr uint32_t providers_max = 64;
 inline constexpr uint32_t auditors_max = 16;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "base/test_random.h"
 #include "law/fold.h"
 #include "tensor/allocation_counter.h"
 #include "tensor/kernel.h"
@@ -16,23 +17,7 @@ namespace {
 using law::DType;
 using law::Kind;
 
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    uint64_t z = state_ += 0x9e3779b97f4a7c15;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-    return z ^ (z >> 31);
-  }
-  /// In [low, high].
-  int64_t in(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(next() % static_cast<uint64_t>(high - low + 1));
-  }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 class SerialWorkers final : public Workers {
  public:

@@ -7,36 +7,14 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/test_random.h"
 #include "law/fold.h"
 #include "law/scalar.h"
 #include "tensor/kernel.h"
 
 namespace lockstep::tensor::test {
 
-/// splitmix64.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(seed) {}
-  uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-  /// Uniform in [low, high].
-  int64_t in(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(next() % static_cast<uint64_t>(high - low + 1));
-  }
-  bool chance(int64_t one_in) { return in(1, one_in) == 1; }
-  template <class T>
-  T of(std::initializer_list<T> list) {
-    return list.begin()[in(0, static_cast<int64_t>(list.size()) - 1)];
-  }
-
- private:
-  uint64_t state_;
-};
+using Random = TestRandom;
 
 /// What a tensor's floats are like. Sums tell orders apart on `heavy`; `special` has NaN,
 /// infinities, subnormals and both zeros; `tied` has few distinct values, −0 among them.
