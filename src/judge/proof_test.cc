@@ -301,12 +301,38 @@ TEST_F(Proofs, ALeafProofComparesWithTheWriterOrTheStateBefore) {
   }
 }
 
+uint64_t odd_number(test::Random& random) {
+  const uint64_t few[] = {0, 1, 2, 3, 6, 17, UINT32_MAX, UINT64_MAX, uint64_t{1} << 62};
+  return few[random.below(std::size(few))];
+}
+
+/// Where the step is said to be.
+void forge_place(StepProof& proof, test::Random& random) {
+  switch (random.below(6)) {
+    case 0:
+      proof.place.tree = static_cast<Tree>(random.below(6));
+      break;
+    case 1:
+      proof.place.step = static_cast<uint32_t>(odd_number(random));
+      break;
+    case 2:
+      proof.place.record = static_cast<uint32_t>(odd_number(random));
+      break;
+    case 3:
+      proof.place.chunk = odd_number(random);
+      break;
+    case 4:
+      proof.place.last = odd_number(random);
+      break;
+    default:
+      proof.fold_step = odd_number(random);
+      break;
+  }
+}
+
 /// One field or one byte of a proof is changed.
 StepProof forged(StepProof proof, const Party& party, test::Random& random) {
-  const auto number = [&] {
-    const uint64_t few[] = {0, 1, 2, 3, 6, 17, UINT32_MAX, UINT64_MAX, uint64_t{1} << 62};
-    return few[random.below(9)];
-  };
+  const auto number = [&] { return odd_number(random); };
   const auto other = [&](Bytes& bytes) {
     if (!bytes.empty()) {
       bytes[random.below(bytes.size())] ^= static_cast<uint8_t>(1U << random.below(8));
@@ -316,22 +342,12 @@ StepProof forged(StepProof proof, const Party& party, test::Random& random) {
   model::InputRoot& input = proof.inputs[random.below(proof.inputs.size())];
   switch (random.below(18)) {
     case 0:
-      proof.place.tree = static_cast<Tree>(random.below(6));
-      break;
     case 1:
-      proof.place.step = static_cast<uint32_t>(number());
-      break;
     case 2:
-      proof.place.record = static_cast<uint32_t>(number());
-      break;
     case 3:
-      proof.place.chunk = number();
-      break;
     case 4:
-      proof.place.last = number();
-      break;
     case 5:
-      proof.fold_step = number();
+      forge_place(proof, random);
       break;
     case 6:
       other(proof.before);

@@ -406,7 +406,7 @@ void expect_strict_openings(const Step& step, Random& random) {
     list = good;
     list[at].data = flipped;
     const auto after = step.run(list);
-    EXPECT_TRUE(!after || after->bytes(step.op.record->out.type).size() > 0);
+    EXPECT_TRUE(!after || !after->bytes(step.op.record->out.type).empty());
   }
 }
 

@@ -37,7 +37,7 @@ class AuditWorld : public World {
     return must(requester.node, model::RevealPreimage{id, requester_chain()[job(id).revealed + 1]});
   }
   /// Honest-looking work of the first provider.
-  std::vector<Work> some_works(uint32_t count, uint32_t first_part = 0) const {
+  [[nodiscard]] std::vector<Work> some_works(uint32_t count, uint32_t first_part = 0) const {
     std::vector<Work> works;
     for (uint32_t i = 0; i < count; ++i) {
       works.push_back(work(lease_, providers[0], part(first_part + i)));

@@ -36,6 +36,7 @@ inline const std::vector<Hash>& requester_chain() {
 
 inline std::vector<Bytes> data_of(const std::vector<law::Tensor>& tensors) {
   std::vector<Bytes> data;
+  data.reserve(tensors.size());
   for (const law::Tensor& tensor : tensors) {
     data.push_back(tensor.data);
   }
@@ -76,6 +77,7 @@ inline std::vector<Hash> roots_of(const law::Program& program, const std::vector
 inline std::vector<Hash> step_roots(const law::Program& program,
                                     const std::vector<model::StepTrace>& traces) {
   std::vector<Hash> roots;
+  roots.reserve(traces.size());
   for (const model::StepTrace& trace : traces) {
     roots.push_back(law::state_root(program, roots_of(program, trace.after)));
   }
@@ -216,6 +218,7 @@ class NodeNetwork : public Network {
   bool machine_fails = false;
 
   NodeNetwork() : Network(3) {}
+  virtual ~NodeNetwork() = default;
 
   [[nodiscard]] const law::Program& program() const { return program_; }
   void run_ms(uint64_t milliseconds) {
@@ -237,7 +240,6 @@ class NodeNetwork : public Network {
   }
 
  protected:
-  virtual ~NodeNetwork() = default;
   virtual void turn() = 0;
   /// A message that neither follows blocks nor asks for a blob.
   virtual void hear(const Send& message) = 0;
