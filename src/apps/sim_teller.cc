@@ -190,8 +190,13 @@ void SimTeller::tell(const node::OffersRanked& offers) const {
     const model::Quote& quote = offers.offers[judged.offer].quote;
     std::string outcome = judged.taken ? "taken" : "not needed";
     for (size_t i = 0; i < judged.failed.size(); ++i) {
-      outcome = (i == 0 ? "refused: " : outcome + "; ") +
-                place::name_of(judged.failed[i].constraint) + " (" + judged.failed[i].text + ")";
+      if (i == 0) {
+        outcome = "refused: ";
+      } else {
+        outcome += "; ";
+      }
+      outcome += place::name_of(judged.failed[i].constraint);
+      outcome += " (" + judged.failed[i].text + ")";
     }
     report_.tell(text_of("  %-12s %-12s %-11.1f %-8s %-5u %-13s %-9s %s",
                          quote.name.c_str(),
@@ -390,12 +395,12 @@ void SimTeller::tell_proof(const node::LedgerNews& news, const ledger::DisputeEn
     const model::Outcome outcome = judge::decide(dispute, known->second.kept, *proof);
     const double ms = static_cast<double>(clock_.now_ns() - start) * 1e-6;
     const law::Record& record = dispute.program->program.records.at(proof->place.record);
-    report_.tell(text_of("proof: step %u, operator %u (%s), chunk %llu, fold step %llu",
+    report_.tell(text_of("proof: step %u, operator %u (%s), chunk %s, fold step %s",
                          proof->place.step + 1,
                          proof->place.record,
                          name_of(record.kind),
-                         static_cast<unsigned long long>(proof->place.chunk),
-                         static_cast<unsigned long long>(proof->fold_step)),
+                         std::to_string(proof->place.chunk).c_str(),
+                         std::to_string(proof->fold_step).c_str()),
                  "proof",
                  {{"block", news.height},
                   {"step", proof->place.step + 1},
