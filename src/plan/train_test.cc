@@ -28,6 +28,7 @@ model::TensorRef ref(uint8_t data) {
 model::ProgramRef program(const std::vector<std::string>& names, const law::Shape& shape = scalar) {
   Builder builder;
   std::vector<graph::Value> leaves;
+  leaves.reserve(names.size());
   for (const std::string& name : names) {
     leaves.push_back(builder.leaf(name, shape));
   }
@@ -48,7 +49,7 @@ model::TrainJob job_of(uint32_t rounds, uint32_t lanes, uint32_t blobs) {
   job.evaluate = program({"correct", "images", "labels", "w"});
   job.sum = program({"correct", "part1"}, count);
   job.initial = {{"w", ref(1)}, {"step", ref(2)}, {"correct", ref(3)}};
-  for (uint8_t i = 0; i < blobs; ++i) {
+  for (uint32_t i = 0; i < blobs; ++i) {
     job.train_blobs.push_back(
         {ref(static_cast<uint8_t>(100 + i)), ref(static_cast<uint8_t>(150 + i))});
   }
@@ -72,6 +73,7 @@ Execution finish(const Task& task) {
 
 std::vector<Execution> finish_all(const std::vector<Task>& tasks) {
   std::vector<Execution> done;
+  done.reserve(tasks.size());
   for (const Task& task : tasks) {
     done.push_back(finish(task));
   }
@@ -80,6 +82,7 @@ std::vector<Execution> finish_all(const std::vector<Task>& tasks) {
 
 std::vector<TaskTag> tags_of(const std::vector<Task>& tasks) {
   std::vector<TaskTag> tags;
+  tags.reserve(tasks.size());
   for (const Task& task : tasks) {
     tags.push_back(task.tag);
   }
