@@ -168,8 +168,6 @@ void SimTeller::on_notice(uint64_t now_ms, const node::Notice& notice) {
     tell(*news);
   } else if (const auto* const finished = std::get_if<node::JobFinished>(&notice)) {
     finished_ = *finished;
-  } else if (std::holds_alternative<node::TaskPlaced>(notice)) {
-    placed_ += 1;
   }
 }
 

@@ -24,7 +24,6 @@ class SimTeller final : public sim::Observer {
   void tell_settlement() const;
   /// Set once the job has ended well.
   [[nodiscard]] const std::optional<node::JobFinished>& finished() const { return finished_; }
-  [[nodiscard]] uint64_t executed() const { return placed_; }
 
  private:
   void tell(const node::OffersRanked& offers) const;
@@ -56,8 +55,6 @@ class SimTeller final : public sim::Observer {
   sim::World* world_ = nullptr;
   std::optional<node::JobFinished> finished_;
   std::map<ledger::DisputeKey, ledger::Dispute> disputes_;  // as last seen
-  std::map<model::ClaimId, std::pair<uint64_t, Hash>> draws_;
-  uint64_t placed_ = 0;
 };
 
 /// "lane 3 of round 7", "merge of round 7", "evaluation 2", "sum".

@@ -42,4 +42,7 @@ class Ledger {
   State state_;
 };
 
+/// Whether an audit or a dispute of the job's claims is still open.
+[[nodiscard]] bool has_open_audit(const State& state, const JobId& job);
+
 }  // namespace lockstep::ledger

@@ -72,8 +72,6 @@ void settle_due(Turn& turn);
 void uncount(Turn& turn, Claim& claim, uint32_t task, TaskStatus status);
 /// The bond for an audit or a challenge of a task: 2 × its price, at least bond_min.
 [[nodiscard]] Amount bond_of(const State& state, const Job& job, uint64_t operations);
-/// Whether an audit or a dispute of the job's claims is still open.
-[[nodiscard]] bool has_open_audit(const State& state, const JobId& job);
 
 // When what is due next falls due; each for its own file's records.
 [[nodiscard]] std::optional<uint64_t> unread_next_due(const State& state);

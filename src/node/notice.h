@@ -15,10 +15,6 @@ struct OffersRanked {
   std::vector<place::Offer> offers;
   place::Plan plan;
 };
-struct TaskPlaced {
-  model::TaskTag tag;
-  crypto::PublicKey node;
-};
 struct RoundFinished {
   uint32_t round = 0;  // from 1
   double loss = 0;
@@ -48,7 +44,6 @@ struct JobOver {
 
 using Notice = std::variant<LedgerNews,
                             OffersRanked,
-                            TaskPlaced,
                             RoundFinished,
                             LeaseLost,
                             WorkVoided,

@@ -10,11 +10,6 @@ namespace {
 
 constexpr uint64_t tick_timer = 1;
 
-bool is_open(ledger::AuditPhase phase) {
-  return phase != ledger::AuditPhase::none && phase != ledger::AuditPhase::done &&
-         phase != ledger::AuditPhase::lapsed;
-}
-
 /// Shares of tasks that the ledger draws; the other levels have no rule there yet.
 Result<uint32_t> share_of(const model::VerifySpec& verify) {
   switch (verify.kind) {
@@ -415,19 +410,10 @@ void Requester::claim_for_others(uint64_t now_ms) {
 
 bool Requester::all_claimed_and_audited() const {
   const ledger::State& state = ledger_->state();
-  for (const auto& [tag, accepted] : accepted_) {
-    if (!state.claimed.contains(accepted.id)) {
-      return false;
-    }
-  }
-  for (const auto& [id, claim] : state.claims) {
-    if (claim.job == *job_id_ && is_open(claim.audit.phase)) {
-      return false;
-    }
-  }
-  return std::none_of(state.disputes.begin(), state.disputes.end(), [&](const auto& dispute) {
-    return state.claims.at(dispute.first.first).job == *job_id_;
+  const bool all_claimed = std::all_of(accepted_.begin(), accepted_.end(), [&](const auto& entry) {
+    return state.claimed.contains(entry.second.id);
   });
+  return all_claimed && !ledger::has_open_audit(state, *job_id_);
 }
 
 void Requester::close_when_settled(uint64_t now_ms) {

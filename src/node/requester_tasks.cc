@@ -93,7 +93,6 @@ void Requester::assign(uint64_t now_ms,
   worker.in_hand.insert(id);
   worker.heard_ms = std::max(worker.heard_ms, now_ms);
   effects_.push_back(Send{node, net::Assign{placed.signed_assignment}});
-  effects_.push_back(Tell{TaskPlaced{task.tag, node}});
   placed_.emplace(id, std::move(placed));
 }
 

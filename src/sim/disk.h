@@ -23,7 +23,6 @@ class Disk final : public env::KeyValue {
   [[nodiscard]] bool is_down() const { return down_; }
   /// Comes up again: reads the journal, drops what follows the last whole record.
   void restart();
-  [[nodiscard]] size_t journal_bytes() const { return journal_.size(); }
 
  private:
   void replay();

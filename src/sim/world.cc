@@ -24,7 +24,6 @@ void World::send(size_t from, const node::Send& send) {
   if (to == by_key_.end()) {
     return;
   }
-  messages_ += 1;
   const NetworkFaults& faults = options_.network;
   const uint64_t delay = random_.between(faults.delay_us_min, faults.delay_us_max);
   if (faults.loss_millionths > 0 && random_.chance(faults.loss_millionths)) {

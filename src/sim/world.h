@@ -78,7 +78,6 @@ class World {
   [[nodiscard]] std::string name_of(const crypto::PublicKey& key) const;
   [[nodiscard]] exec::Meter meter() const;
   [[nodiscard]] uint64_t now_ms() const { return now_us_ / 1000; }
-  [[nodiscard]] uint64_t messages() const { return messages_; }
 
  private:
   struct Machine;
@@ -130,7 +129,6 @@ class World {
   std::priority_queue<Event> queue_;
   uint64_t now_us_ = 0;
   uint64_t order_ = 0;
-  uint64_t messages_ = 0;
   uint32_t rounds_begun_ = 0;
   std::vector<std::pair<uint64_t, size_t>> revivals_;   // when (us), machine
   std::vector<std::pair<uint64_t, size_t>> deadlines_;  // armed disks: when to die anyway
