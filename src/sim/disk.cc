@@ -40,6 +40,7 @@ Result<void> Disk::apply(std::vector<Change> batch) {
     return is_down_error();
   }
   std::vector<Entry> entries;
+  entries.reserve(batch.size());
   for (const Change& change : batch) {
     entries.push_back({change.key, change.value});
   }
