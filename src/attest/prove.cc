@@ -117,13 +117,15 @@ Witness::Move Witness::in_fold(const model::Kept& kept, const model::Place& plac
   // that leads to another chunk.
   const auto* differs = std::get_if<Differs>(&found);
   const uint64_t step = differs != nullptr ? differs->index : steps - 1;
-  if (step > 0) {
-    // The state before it must be among the kept entries too, and may lie in another node.
-    if (const auto ask = missing(own, place, kept, step - 1)) {
-      return Ask{*ask};
-    }
+  model::StepProof proof = step_proof(place, step, &kept);
+  if (step > 0 && !kept.entry(place, step - 1)) {
+    // The state before lies in a node that nobody opened, since it agrees: a path ends there.
+    const uint64_t chunk = (step - 1) / entries_per_chunk;
+    const auto number = static_cast<uint32_t>(program_.records[place.record].inputs.size());
+    const Range top = kept_over(kept, place, chunk, own.chunks());
+    proof.inputs.push_back({number, own.entries()[step - 1], own.path(chunk, top)});
   }
-  return Prove{step_proof(place, step, &kept)};
+  return Prove{std::move(proof)};
 }
 
 Witness::Move Witness::in_state(const model::Kept& kept, uint32_t step) const {

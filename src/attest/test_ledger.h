@@ -83,6 +83,7 @@ class Ledger {
   [[nodiscard]] bool is_value_bound(const model::StepProof& proof,
                                     const model::InputRoot& input,
                                     const law::Source& source) const;
+  [[nodiscard]] bool is_shown(const model::StepProof& proof) const;
   [[nodiscard]] std::optional<Hash> step_result(const model::StepProof& proof) const;
 
   const Setting& setting_;
@@ -284,6 +285,19 @@ inline bool Ledger::is_bound(const model::StepProof& proof,
                              });
 }
 
+/// Whether the last input is the path of the state before in its fold's list.
+inline bool Ledger::is_shown(const model::StepProof& proof) const {
+  const model::InputRoot& shown = proof.inputs.back();
+  return shown.path && shown.data == model::fold_state_hash(proof.before) &&
+         opens(model::fold_list_mode(),
+               *shown.path,
+               {proof.fold_step - 1, entries_of(proof.place)},
+               shown.data,
+               [&](const crypto::Node& node) {
+                 return kept_.node(at_node(proof.place, {node.first, node.last}));
+               });
+}
+
 /// What the law makes of the opened bytes: the hash of the next state, or of the last chunk.
 inline std::optional<Hash> Ledger::step_result(const model::StepProof& proof) const {
   const law::Op op = law::op_of(setting_.program, proof.place.record);
@@ -330,11 +344,17 @@ inline bool Ledger::refutes(const model::StepProof& proof, const Hash& state_bef
     }
     opened.insert(opening.input);
   }
-  EXPECT_EQ(opened.size(), proof.inputs.size());
+  const size_t count = setting_.program.records[place.record].inputs.size();
+  const bool shows_before = !proof.inputs.empty() && proof.inputs.back().input == count;
+  EXPECT_EQ(opened.size() + (shows_before ? 1 : 0), proof.inputs.size());
   for (const model::InputRoot& input : proof.inputs) {
-    EXPECT_TRUE(is_bound(proof, input, state_before)) << "input " << input.input;
+    const bool is_bound_so =
+        input.input == count ? is_shown(proof) : is_bound(proof, input, state_before);
+    EXPECT_TRUE(is_bound_so) << "input " << input.input;
   }
-  if (proof.fold_step > 0) {
+  if (shows_before) {
+    EXPECT_FALSE(kept_.entry(place, proof.fold_step - 1).has_value());
+  } else if (proof.fold_step > 0) {
     EXPECT_EQ(kept_.entry(place, proof.fold_step - 1), model::fold_state_hash(proof.before));
   } else {
     EXPECT_TRUE(proof.before.empty());

@@ -23,11 +23,14 @@ inline constexpr size_t inputs_max = 64;  // concatenate takes the most
 // Folds (LAW section 2): what bounds the referee's work.
 inline constexpr int64_t chunk_bytes = 1024;
 inline constexpr int64_t group_outputs = 64;
-inline constexpr int64_t step_terms = 64;
+inline constexpr int64_t step_terms = 64;  // at most: law::step_terms() says how many of each
 inline constexpr int64_t segment_terms = 512;
 inline constexpr int64_t reduce_terms = 4096;
 inline constexpr int64_t reduce_lanes = 16;
+inline constexpr int64_t scan_block = 64;
 inline constexpr int64_t fold_steps_max = 65'536;
+inline constexpr int64_t step_proof_bytes_max = int64_t{400} << 10;  // of one fold step, encoded
+inline constexpr int64_t step_reads_max = 32'768;  // elements that a referee looks up in one step
 
 // Images: what a pool's gradient reads in one step, and per-axis sums in the cost rule.
 inline constexpr int64_t image_side_max = 65'536;

@@ -18,6 +18,9 @@ using model::Place;
 using model::StepProof;
 using model::Tree;
 
+static_assert(proof_bytes_max == limits::step_proof_bytes_max,
+              "what check() accepts can be proved");
+
 /// A dispute with what is kept in it.
 struct Known {
   const Case& dispute;
@@ -150,7 +153,16 @@ bool is_bound(const Known& known, const StepProof& proof, const InputRoot& input
   return false;
 }
 
-/// Whether `inputs` are exactly those that are opened, ascending, and each is bound.
+/// The path of the state before in its fold's list: given, where no answer has that entry, as one
+/// more input after the record's own.
+const InputRoot* path_of_before(const Known& known, const StepProof& proof) {
+  const size_t count = known.program().records[proof.place.record].inputs.size();
+  const bool is_given = !proof.inputs.empty() && proof.inputs.back().input == count;
+  return is_given ? &proof.inputs.back() : nullptr;
+}
+
+/// Whether `inputs` are exactly those that are opened, ascending, and each is bound; but for
+/// path_of_before().
 bool are_bound(const Known& known, const StepProof& proof) {
   const size_t count = known.program().records[proof.place.record].inputs.size();
   size_t next = 0;
@@ -167,7 +179,7 @@ bool are_bound(const Known& known, const StepProof& proof) {
     }
     ++next;
   }
-  return next == proof.inputs.size();
+  return next + (path_of_before(known, proof) != nullptr ? 1 : 0) == proof.inputs.size();
 }
 
 /// The opened chunks, each climbed up to its input's data hash. Nothing when one does not reach it.
@@ -203,6 +215,24 @@ struct FoldClaim {
   uint64_t chunks = 1;  // of the output
 };
 
+/// The claimed hash of state `fold_step` (from 1), where it is kept or, only where it is not,
+/// shown.
+std::optional<Hash> state_before_step(const Known& known, const StepProof& proof) {
+  const InputRoot* const given = path_of_before(known, proof);
+  const auto kept =
+      proof.fold_step == 0 ? std::nullopt : known.kept.entry(proof.place, proof.fold_step - 1);
+  if (given == nullptr) {
+    return kept;
+  }
+  const auto shape = tree_of(known.dispute, proof.place);
+  if (proof.fold_step == 0 || kept || !shape || !given->path) {
+    return std::nullopt;
+  }
+  const List list{*shape, proof.place, std::nullopt};
+  const auto entry = shown(known, list, proof.fold_step - 1, *given->path);
+  return entry == given->data ? entry : std::nullopt;
+}
+
 std::optional<FoldClaim> fold_claim(const Known& known, const StepProof& proof, uint64_t steps) {
   const Place& fold = proof.place;
   Place tensor = fold;
@@ -219,10 +249,9 @@ std::optional<FoldClaim> fold_claim(const Known& known, const StepProof& proof, 
   claim.chunks = tree->chunks;
   claim.is_last = proof.fold_step + 1 == steps;
   const auto after = claim.is_last ? cv : known.kept.entry(fold, proof.fold_step);
-  if (proof.fold_step > 0) {
-    claim.before = known.kept.entry(fold, proof.fold_step - 1);
-  }
-  if (!after || (proof.fold_step > 0 && !claim.before)) {
+  claim.before = state_before_step(known, proof);
+  const bool is_needed = proof.fold_step > 0 || path_of_before(known, proof) != nullptr;
+  if (!after || (is_needed && !claim.before)) {
     return std::nullopt;
   }
   claim.after = *after;

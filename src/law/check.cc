@@ -1,36 +1,11 @@
 // The type check: shape rules of every primitive, then the wiring of a program.
 #include <algorithm>
 
-#include "law/fold_internal.h"
+#include "law/check_internal.h"
+#include "law/step_bound.h"
 
 namespace lockstep::law {
 namespace {
-
-Error bad(std::string what) {
-  return refuse(Code::bad_record, std::move(what));
-}
-
-Result<void> require(bool condition, const char* what) {
-  if (!condition) {
-    return bad(what);
-  }
-  return {};
-}
-
-Result<void> require_out(const Op& op, const Dims& dims) {
-  if (op.record->out.dims != dims) {
-    return bad("the output is " + text_of(op.record->out.dims) + ", its rule gives " +
-               text_of(dims));
-  }
-  return {};
-}
-
-bool is_integer(DType type) {
-  return !is_float(type) && type != DType::boolean;
-}
-bool computes(DType type) {
-  return type == DType::f32 || type == DType::f64 || is_integer(type);
-}
 
 /// Numpy's rule over all inputs.
 Result<Dims> broadcast_dims(const std::vector<Shape>& in) {
@@ -177,14 +152,6 @@ Result<void> check_map(const Op& op) {
   return require_out(op, TRY(broadcast_dims(op.in)));
 }
 
-/// All inputs and the output have one type, and it computes.
-Result<void> one_type(const Op& op) {
-  for (const Shape& shape : op.in) {
-    TRY(require(shape.type == op.record->out.type, "input and output types differ"));
-  }
-  return require(computes(op.record->out.type), "this type is for storage, not for arithmetic");
-}
-
 Result<void> check_contract(const Op& op) {
   TRY(one_type(op));
   const auto& attr = std::get<ContractAttr>(op.record->attributes);
@@ -225,10 +192,6 @@ Result<int64_t> window_count(int64_t padded, int64_t window, int64_t stride) {
   return (padded - window) / stride + 1;
 }
 
-bool within(int64_t value, int64_t low, int64_t high) {
-  return value >= low && value <= high;
-}
-
 /// Sides of images, windows, strides and pads are bounded: no later arithmetic can overflow.
 bool image_sides(std::initializer_list<int64_t> values, int64_t low) {
   return std::all_of(values.begin(), values.end(), [&](int64_t v) {
@@ -262,19 +225,13 @@ Result<void> check_conv(const Op& op) {
   return require(y == Dims{x[0], high, wide, w[3]}, "dims break the convolution's size rule");
 }
 
-Result<void> check_pool(const Op& op) {
-  TRY(one_type(op));
-  TRY(require(op.record->out.type != DType::f64, "f64 has no maximum"));
-  const auto& attr = std::get<PoolAttr>(op.record->attributes);
-  const bool grad = op.record->kind == Kind::max_pool_grad;
-  const Dims& x = op.in[0].dims;
-  const Dims& y = grad ? op.in[1].dims : op.record->out.dims;
+/// The size rule of windows over an image, each with a position in it. A pool of either kind.
+Result<void> check_windows(const PoolAttr& attr, int64_t area_max, const Dims& x, const Dims& y) {
   TRY(require(x.size() == 4 && y.size() == 4, "a pool has tensors of rank 4"));
   TRY(require(image_sides({attr.window_h, attr.window_w, attr.stride_h, attr.stride_w}, 1) &&
                   image_sides({attr.pad_top, attr.pad_bottom, attr.pad_left, attr.pad_right}, 0) &&
                   image_sides({x[1], x[2]}, 1),
               "a side, stride or padding is out of range"));
-  const int64_t area_max = grad ? limits::grad_window_elements_max : limits::window_elements_max;
   TRY(require(attr.window_h * attr.window_w <= area_max, "the window has too many elements"));
   const int64_t high =
       TRY(window_count(x[1] + attr.pad_top + attr.pad_bottom, attr.window_h, attr.stride_h));
@@ -284,19 +241,61 @@ Result<void> check_pool(const Op& op) {
   const bool first_inside = attr.pad_top < attr.window_h && attr.pad_left < attr.window_w;
   const bool last_inside = (high - 1) * attr.stride_h - attr.pad_top < x[1] &&
                            (wide - 1) * attr.stride_w - attr.pad_left < x[2];
-  TRY(require(first_inside && last_inside, "a window lies wholly in the padding"));
+  return require(first_inside && last_inside, "a window lies wholly in the padding");
+}
+
+Result<void> check_pool(const Op& op) {
+  TRY(one_type(op));
+  TRY(require(op.record->out.type != DType::f64, "f64 has no maximum"));
+  const auto& attr = std::get<PoolAttr>(op.record->attributes);
+  const bool grad = op.record->kind == Kind::max_pool_grad;
+  const Dims& x = op.in[0].dims;
+  const int64_t area_max = grad ? limits::grad_window_elements_max : limits::window_elements_max;
+  TRY(check_windows(attr, area_max, x, grad ? op.in[1].dims : op.record->out.dims));
   return grad ? require_out(op, x) : Result<void>{};
 }
 
-Result<void> check_gather(const Op& op) {
-  const Shape& data = op.in[0];
-  const Shape& index = op.in[1];
-  TRY(require(index.type == DType::i32 || index.type == DType::i64, "an index is i32 or i64"));
-  TRY(require(!data.dims.empty() && data.type == op.record->out.type,
-              "data and output do not fit"));
-  Dims dims = index.dims;
-  dims.insert(dims.end(), data.dims.begin() + 1, data.dims.end());
-  return require_out(op, dims);
+Result<void> check_average_pool(const Op& op) {
+  TRY(one_type(op));
+  TRY(require(is_float(op.record->out.type), "an average is of f32 or f64"));
+  const PoolAttr& attr = std::get<AveragePoolAttr>(op.record->attributes).pool;
+  const bool grad = op.record->kind == Kind::average_pool_grad;
+  const Dims& x = grad ? op.record->out.dims : op.in[0].dims;
+  const Dims& y = grad ? op.in[0].dims : op.record->out.dims;
+  // The gradient reads one dy a window, never the window: its area needs no bound of its own.
+  return check_windows(attr, limits::window_elements_max, x, y);
+}
+
+Result<void> check_random(const Op& op) {
+  const auto& attr = std::get<RandomAttr>(op.record->attributes);
+  for (const Shape& shape : op.in) {
+    TRY(require(shape.type == DType::u64 && shape.count() == 1,
+                "seed and step are u64 of one element"));
+  }
+  const DType type = attr.mode == RandomMode::bits   ? DType::u32
+                     : attr.mode == RandomMode::keep ? DType::boolean
+                                                     : DType::f32;
+  TRY(require(op.record->out.type == type, "random numbers of this mode have another type"));
+  return require(attr.mode == RandomMode::keep || attr.threshold == 0,
+                 "a threshold that nothing is compared with is 0");
+}
+
+Result<void> check_scan(const Op& op) {
+  TRY(require(op.in.size() == 1 || op.in.size() == 2, "a scan has one or two inputs"));
+  TRY(one_type(op));
+  const auto& attr = std::get<ScanAttr>(op.record->attributes);
+  const bool arithmetic = attr.op == ReduceOp::sum || attr.op == ReduceOp::product;
+  TRY(require(arithmetic || op.record->out.type != DType::f64, "f64 has no maximum or minimum"));
+  TRY(require(!op.in[0].dims.empty(), "a scan runs along the last axis"));
+  const int64_t n = op.in[0].dims.back();
+  TRY(require(op.in.size() == 2 || n <= limits::scan_block,
+              "a scan of more than one block has a carry"));
+  if (op.in.size() == 2) {
+    Dims carry = op.in[0].dims;
+    carry.back() = (n + limits::scan_block - 1) / limits::scan_block;
+    TRY(require(op.in[1].dims == carry, "a carry has one element for each block"));
+  }
+  return require_out(op, op.in[0].dims);
 }
 
 Result<void> check_rank(const Op& op) {
@@ -305,91 +304,6 @@ Result<void> check_rank(const Op& op) {
   TRY(require(!op.in[0].dims.empty() && op.record->out.type == DType::i64,
               "rank gives i64 over the last axis"));
   return require_out(op, op.in[0].dims);
-}
-
-Result<void> check_concatenate(const Op& op) {
-  const size_t axis = std::get<ConcatenateAttr>(op.record->attributes).axis;
-  TRY(require(!op.in.empty() && axis < op.in[0].dims.size(), "the axis is outside the rank"));
-  Dims dims = op.in[0].dims;
-  dims[axis] = 0;
-  for (const Shape& shape : op.in) {
-    TRY(require(shape.type == op.record->out.type && shape.dims.size() == dims.size(),
-                "parts do not fit"));
-    for (size_t i = 0; i < dims.size(); ++i) {
-      TRY(require(i == axis || shape.dims[i] == dims[i], "parts differ off the axis"));
-    }
-    dims[axis] += shape.dims[axis];
-  }
-  return require_out(op, dims);
-}
-
-Result<void> check_transpose(const Op& op, const TransposeAttr& attr) {
-  const Dims& in = op.in[0].dims;
-  TRY(require(attr.order.size() == in.size(), "the order names each axis once"));
-  uint32_t seen = 0;
-  Dims dims;
-  for (const uint8_t axis : attr.order) {
-    TRY(require(axis < in.size() && (seen >> axis & 1) == 0, "the order names each axis once"));
-    seen |= uint32_t{1} << axis;
-    dims.push_back(in[axis]);
-  }
-  return require_out(op, dims);
-}
-
-Result<void> check_slice(const Op& op, const SliceAttr& attr) {
-  const Dims& in = op.in[0].dims;
-  const Dims& out = op.record->out.dims;
-  TRY(require(
-      attr.start.size() == in.size() && attr.step.size() == in.size() && out.size() == in.size(),
-      "a slice has start, step and size per axis"));
-  for (size_t i = 0; i < in.size(); ++i) {
-    TRY(require(within(attr.start[i], 0, in[i]) && within(attr.step[i], 1, limits::elements_max),
-                "a slice starts in the axis and steps at least 1"));
-    const int64_t left = in[i] - attr.start[i];
-    TRY(require(out[i] <= (left + attr.step[i] - 1) / attr.step[i], "a slice leaves its axis"));
-  }
-  return {};
-}
-
-Result<void> check_pad(const Op& op, const PadAttr& attr) {
-  const Dims& in = op.in[0].dims;
-  TRY(require(attr.low.size() == in.size() && attr.high.size() == in.size(),
-              "a pad has two sizes per axis"));
-  const DType type = op.record->out.type;
-  const int64_t width = size_of(type) * 8;
-  const bool fits =
-      type == DType::boolean ? attr.bits <= 1 : width == 64 || attr.bits >> width == 0;
-  TRY(require(fits && canonical(type, attr.bits) == attr.bits,
-              "the padding value is not canonical"));
-  Dims dims;
-  for (size_t i = 0; i < in.size(); ++i) {
-    TRY(require(within(attr.low[i], 0, limits::elements_max) &&
-                    within(attr.high[i], 0, limits::elements_max),
-                "a padding is out of range"));
-    dims.push_back(attr.low[i] + in[i] + attr.high[i]);
-  }
-  return require_out(op, dims);
-}
-
-Result<void> check_view(const Op& op) {
-  TRY(require(op.in[0].type == op.record->out.type, "a view keeps its type"));
-  if (const auto* transpose = std::get_if<TransposeAttr>(&op.record->attributes)) {
-    return check_transpose(op, *transpose);
-  }
-  if (const auto* slice = std::get_if<SliceAttr>(&op.record->attributes)) {
-    return check_slice(op, *slice);
-  }
-  if (const auto* pad = std::get_if<PadAttr>(&op.record->attributes)) {
-    return check_pad(op, *pad);
-  }
-  const Dims& in = op.in[0].dims;
-  const Dims& out = op.record->out.dims;
-  TRY(require(in.size() <= out.size(), "a broadcast cannot drop axes"));
-  for (size_t i = 0; i < in.size(); ++i) {
-    const int64_t dim = out[out.size() - in.size() + i];
-    TRY(require(in[i] == dim || in[i] == 1, "dims do not broadcast to the output's"));
-  }
-  return {};
 }
 
 Result<void> check_kind(const Op& op) {
@@ -407,14 +321,17 @@ Result<void> check_kind(const Op& op) {
     case Kind::max_pool:
     case Kind::max_pool_grad:
       return check_pool(op);
-    case Kind::gather:
-      return check_gather(op);
     case Kind::rank:
       return check_rank(op);
-    case Kind::concatenate:
-      return check_concatenate(op);
+    case Kind::average_pool:
+    case Kind::average_pool_grad:
+      return check_average_pool(op);
+    case Kind::random:
+      return check_random(op);
+    case Kind::scan:
+      return check_scan(op);
     default:
-      return check_view(op);
+      return check_move(op);
   }
 }
 
@@ -423,13 +340,19 @@ size_t inputs_of(Kind kind) {
   switch (kind) {
     case Kind::map:
     case Kind::concatenate:
+    case Kind::scan:
       return 0;
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+      return 3;
     case Kind::contract:
     case Kind::conv:
     case Kind::conv_weight_grad:
     case Kind::conv_input_grad:
     case Kind::max_pool_grad:
     case Kind::gather:
+    case Kind::gather_elements:
+    case Kind::random:
       return 2;
     default:
       return 1;
@@ -513,6 +436,8 @@ Result<void> check(const Op& op) {
   const size_t inputs = inputs_of(record.kind);
   TRY(require(inputs == 0 || op.in.size() == inputs, "a wrong number of inputs"));
   TRY(check_kind(op));
+  TRY(require(step_terms(op) > 0,
+              "one fold step of one term opens more than 400 KiB or looks up too much"));
   return require(steps_max(op) <= limits::fold_steps_max,
                  "a chunk takes more than 65,536 fold steps");
 }

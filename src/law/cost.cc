@@ -4,11 +4,13 @@
 #include <functional>
 
 #include "law/fold_internal.h"
+#include "law/taps.h"
 
 namespace lockstep::law {
 namespace {
 
 constexpr uint64_t scalar_function_cost = 16;
+constexpr uint64_t random_cost = 16;  // ten rounds of multiplication, or a function
 
 /// Sum and number of non-zero entries of a per-axis count of terms.
 struct AxisTerms {
@@ -30,14 +32,6 @@ uint64_t u(int64_t value) {
   return static_cast<uint64_t>(value);
 }
 
-int64_t stride_taps(int64_t i_padded, int64_t dilation, int64_t stride, int64_t size) {
-  int64_t taps = 0;
-  for (int64_t k = 0; k < size; ++k) {
-    taps += (i_padded - dilation * k) % stride == 0 ? 1 : 0;
-  }
-  return taps;
-}
-
 struct AxisPair {
   AxisTerms high, wide;
 };
@@ -49,8 +43,9 @@ AxisPair input_grad_axes(const Op& op) {
   // Taps repeat with the stride: count one period, not a whole image side times the window.
   const auto axis = [](int64_t size, int64_t pad, int64_t dilation, int64_t stride, int64_t taps) {
     std::vector<int64_t> period;
+    const TapRule rule(pad, dilation, stride, taps);
     for (int64_t i = 0; i < std::min(size, stride); ++i) {
-      period.push_back(stride_taps(i + pad, dilation, stride, taps));
+      period.push_back(rule.at(i).count);
     }
     return sum_axis(size, [&](int64_t i) { return period[static_cast<size_t>(i % stride)]; });
   };
@@ -60,9 +55,9 @@ AxisPair input_grad_axes(const Op& op) {
 
 /// Positions of the image that each window covers: per output row and column.
 AxisPair window_axes(const Op& op) {
-  const auto& attr = std::get<PoolAttr>(op.record->attributes);
+  const PoolAttr& attr = pool_of(*op.record);
   const Dims& x = op.in[0].dims;
-  const Dims& y = op.record->kind == Kind::max_pool ? op.record->out.dims : op.in[1].dims;
+  const Dims& y = op.record->out.dims;
   const auto axis = [](int64_t outputs, int64_t stride, int64_t pad, int64_t window, int64_t size) {
     return sum_axis(outputs, [=](int64_t o) {
       const int64_t first = o * stride - pad;
@@ -75,9 +70,9 @@ AxisPair window_axes(const Op& op) {
 
 /// Windows that cover each position of the image.
 AxisPair covering_axes(const Op& op) {
-  const auto& attr = std::get<PoolAttr>(op.record->attributes);
-  const Dims& x = op.in[0].dims;
-  const Dims& y = op.in[1].dims;
+  const PoolAttr& attr = pool_of(*op.record);
+  const Dims& x = op.record->out.dims;
+  const Dims& y = op.in.back().dims;
   const auto axis = [](int64_t size, int64_t stride, int64_t pad, int64_t window, int64_t outputs) {
     return sum_axis(size, [=](int64_t i) {
       const int64_t at = i + pad;
@@ -94,11 +89,27 @@ uint64_t image_cost(const AxisPair& axes, uint64_t h, uint64_t w, uint64_t per_t
   return axes.high.sum * axes.wide.sum * per_term + (h * w - axes.high.nonzero * axes.wide.nonzero);
 }
 
+uint64_t node_cost(MapOp op) {
+  switch (op) {
+    case MapOp::exp:
+    case MapOp::log:
+    case MapOp::cos:
+    case MapOp::sin:
+    case MapOp::tanh:
+    case MapOp::erf:
+    case MapOp::sigmoid:
+      return scalar_function_cost;
+    case MapOp::reciprocal_square_root:
+      return 2;  // a division and a root
+    default:
+      return 1;
+  }
+}
+
 uint64_t map_cost(const Op& op) {
   uint64_t nodes = 0;
   for (const MapNode& node : std::get<MapAttr>(op.record->attributes).nodes) {
-    const bool function = node.op >= MapOp::exp && node.op <= MapOp::sin;
-    nodes += function ? scalar_function_cost : 1;
+    nodes += node_cost(node.op);
   }
   return nodes * u(op.record->out.count());
 }
@@ -139,31 +150,26 @@ int64_t range_max(const Op& op) {
       const int64_t groups = std::get<ConvAttr>(op.record->attributes).groups;
       return in[1].dims[0] * in[1].dims[1] * (in[1].dims[3] / groups);
     }
-    case Kind::max_pool: {
-      const auto& attr = std::get<PoolAttr>(op.record->attributes);
+    case Kind::max_pool:
+    case Kind::average_pool: {
+      const PoolAttr& attr = pool_of(*op.record);
       return attr.window_h * attr.window_w;
     }
-    case Kind::max_pool_grad: {
-      const auto& attr = std::get<PoolAttr>(op.record->attributes);
+    case Kind::max_pool_grad:
+    case Kind::average_pool_grad: {
+      const PoolAttr& attr = pool_of(*op.record);
       return ((attr.window_h - 1) / attr.stride_h + 1) * ((attr.window_w - 1) / attr.stride_w + 1);
     }
     case Kind::rank:
       return in[0].dims.back();
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+      return 1 + in[1].count();
+    case Kind::scan:
+      return std::min(limits::scan_block, in[0].dims.back()) + (in.size() == 2 ? 1 : 0);
     default:
       return 1;
   }
-}
-
-int64_t steps_max(const Op& op) {
-  const Shape& out = op.record->out;
-  const int64_t outputs = std::min(out.count(), limits::chunk_bytes / size_of(out.type));
-  const int64_t groups = (outputs + limits::group_outputs - 1) / limits::group_outputs;
-  const int64_t range = range_max(op);
-  const int64_t steps = range / limits::step_terms + (range % limits::step_terms != 0 ? 1 : 0);
-  if (groups == 0) {
-    return 0;
-  }
-  return steps > limits::fold_steps_max ? steps : groups * std::max<int64_t>(1, steps);
 }
 
 uint64_t cost(const Op& op) {
@@ -185,11 +191,19 @@ uint64_t cost(const Op& op) {
       return n == 0 ? u(op.record->out.count()) : u(op.in[0].count());
     }
     case Kind::max_pool:
+    case Kind::average_pool:
       return u(out[0]) * u(out[3]) * image_cost(window_axes(op), u(out[1]), u(out[2]), 1);
     case Kind::max_pool_grad:
+    case Kind::average_pool_grad:
       return u(out[0]) * u(out[3]) * image_cost(covering_axes(op), u(out[1]), u(out[2]), 1);
     case Kind::rank:
       return rank_cost(op);
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+      // An index sends its update to one place: the work is not the outputs times the updates.
+      return u(op.in[0].count()) + u(op.in[1].count()) + u(op.in[2].count());
+    case Kind::random:
+      return random_cost * u(op.record->out.count());
     default:
       return u(op.record->out.count());
   }

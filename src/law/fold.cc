@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "law/float_environment.h"
 #include "law/fold_internal.h"
+#include "law/step_bound.h"
 
 namespace lockstep::law {
 
@@ -35,6 +36,16 @@ std::unique_ptr<Primitive> primitive(const Op& op) {
     case Kind::max_pool_grad:
     case Kind::rank:
       return reduction_primitive(op);
+    case Kind::average_pool:
+    case Kind::average_pool_grad:
+      return average_primitive(op);
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+      return scatter_primitive(op);
+    case Kind::random:
+      return random_primitive(op);
+    case Kind::scan:
+      return scan_primitive(op);
     default:
       return one_term_primitive(op);
   }
@@ -68,10 +79,11 @@ Bytes FoldState::bytes(DType accumulator) const {
   return all;
 }
 
-Fold::Fold(const Op& op, int64_t chunk) : op_(op), primitive_(primitive(op)) {
+Fold::Fold(const Op& op, int64_t chunk)
+    : op_(op), primitive_(primitive(op)), terms_(step_terms(op)) {
   const Shape& out = op.record->out;
   const int64_t per_chunk = limits::chunk_bytes / size_of(out.type);
-  CHECK(chunk >= 0 && chunk * per_chunk <= out.count());
+  CHECK(terms_ > 0 && chunk >= 0 && chunk * per_chunk <= out.count());
   first_ = chunk * per_chunk;
   outputs_ = std::min(per_chunk, out.count() - first_);
   starts_.push_back(0);
@@ -81,7 +93,7 @@ Fold::Fold(const Op& op, int64_t chunk) : op_(op), primitive_(primitive(op)) {
     for (int64_t o = at; o < end; ++o) {
       longest = std::max(longest, primitive_->range(first_ + o));
     }
-    const int64_t steps = (longest + limits::step_terms - 1) / limits::step_terms;
+    const int64_t steps = (longest + terms_ - 1) / terms_;
     starts_.push_back(starts_.back() + std::max<int64_t>(1, steps));
   }
 }
@@ -117,15 +129,14 @@ void Fold::run(int64_t step, FoldState& state, Reader& in) const {
   state.acc.resize(static_cast<size_t>(outputs) * words);
   const DType type = op_.record->out.type;
   const int64_t base = first_ + static_cast<int64_t>(group) * limits::group_outputs;
-  const int64_t term = (step - starts_[group]) * limits::step_terms;
+  const int64_t term = (step - starts_[group]) * terms_;
   for (int64_t i = 0; i < outputs; ++i) {
     const std::span<uint64_t> acc =
         std::span(state.acc).subspan(static_cast<size_t>(i) * words, words);
     if (opens) {
       primitive_->init(acc);
     }
-    const int64_t end =
-        words == 0 ? term : std::min(term + limits::step_terms, primitive_->range(base + i));
+    const int64_t end = words == 0 ? term : std::min(term + terms_, primitive_->range(base + i));
     for (int64_t r = term; r < end; ++r) {
       primitive_->step(base + i, r, in, acc);
     }

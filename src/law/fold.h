@@ -57,7 +57,8 @@ struct FoldState {
   bool operator==(const FoldState&) const = default;
 };
 
-/// The fold of one 1 KiB chunk of an output's bytes: groups of 64 outputs, steps of 64 terms.
+/// The fold of one 1 KiB chunk of an output's bytes: groups of 64 outputs, steps of
+/// step_terms(op) terms, which are 64 but for records whose reads lie far apart.
 class Fold {
  public:
   /// `op` must have passed check() and outlive this; 0 <= chunk < chunks of the output.
@@ -74,6 +75,7 @@ class Fold {
   [[nodiscard]] int64_t outputs_of(size_t group) const;
   const Op& op_;
   std::unique_ptr<Primitive> primitive_;
+  int64_t terms_;                    // that one step takes of each output
   int64_t first_ = 0, outputs_ = 0;  // elements of the chunk
   std::vector<int64_t> starts_;      // first step of each group, then the total
 };

@@ -1,6 +1,7 @@
 // The fma chains: contract, convolution and its two gradients. Segments of 512 terms.
 #include "base/check.h"
 #include "law/fold_internal.h"
+#include "law/taps.h"
 
 namespace lockstep::law {
 namespace {
@@ -141,40 +142,21 @@ class WeightGrad final : public Convolution {
 class InputGrad final : public Convolution {
  public:
   explicit InputGrad(const Op& op)
-      : Convolution(op, op.record->out.dims, op.in[1].dims, op.in[0].dims) {}
+      : Convolution(op, op.record->out.dims, op.in[1].dims, op.in[0].dims),
+        down_(attr_.pad_top, attr_.dilation_h, attr_.stride_h, w_[0]),
+        across_(attr_.pad_left, attr_.dilation_w, attr_.stride_w, w_[1]) {}
   [[nodiscard]] int64_t range(int64_t o) const override {
     int64_t at[4];
     split(o, x_, at);
-    return taps_h(at[1]).count * taps_w(at[2]).count * group_outputs();
+    return down_.at(at[1]).count * across_.at(at[2]).count * group_outputs();
   }
 
  protected:
-  /// Taps k = first, first + every, … of one axis: those with (i + pad − dil·k) mod stride = 0.
-  struct Taps {
-    int64_t first = 0, every = 1, count = 0;
-  };
-  [[nodiscard]] static Taps taps(int64_t i_padded, int64_t dilation, int64_t stride, int64_t size) {
-    Taps found;
-    for (int64_t k = 0; k < size; ++k) {
-      if ((i_padded - dilation * k) % stride == 0) {
-        found.every = found.count == 1 ? k - found.first : found.every;
-        found.first = found.count == 0 ? k : found.first;
-        ++found.count;
-      }
-    }
-    return found;
-  }
-  [[nodiscard]] Taps taps_h(int64_t i) const {
-    return taps(i + attr_.pad_top, attr_.dilation_h, attr_.stride_h, w_[0]);
-  }
-  [[nodiscard]] Taps taps_w(int64_t j) const {
-    return taps(j + attr_.pad_left, attr_.dilation_w, attr_.stride_w, w_[1]);
-  }
   [[nodiscard]] Operands operands(int64_t o, int64_t r, Reader& reader) const override {
     int64_t at[4];
     split(o, x_, at);
-    const Taps across = taps_w(at[2]);
-    const Taps down = taps_h(at[1]);
+    const Taps across = across_.at(at[2]);
+    const Taps down = down_.at(at[1]);
     const int64_t group = at[3] / w_[2];
     const int64_t co = group * group_outputs() + r % group_outputs();
     const int64_t tap = r / group_outputs();
@@ -188,6 +170,9 @@ class InputGrad final : public Convolution {
     return {inside ? reader.bits(0, y_at(at[0], oh, ow, co)) : 0,
             reader.bits(1, w_at(kh, kw, at[3] % w_[2], co))};
   }
+
+ private:
+  TapRule down_, across_;
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Primitives of one term: map, gather and the views.
+// Primitives of one term: map, the gathers and the views.
 #include "base/check.h"
 #include "law/fold_internal.h"
 
@@ -84,6 +84,36 @@ class Gather final : public OneTerm {
 
  private:
   int64_t rows_, row_ = 1;
+};
+
+/// The output's own place in data, but for one axis, where the index says.
+class GatherElements final : public OneTerm {
+ public:
+  explicit GatherElements(const Op& op)
+      : OneTerm(op),
+        axis_(std::get<GatherElementsAttr>(op.record->attributes).axis),
+        strides_(strides_of(op.in[0].dims)) {}
+  [[nodiscard]] uint64_t finish(int64_t o, Reader& in, std::span<const uint64_t>) const override {
+    const Dims& dims = op_.in[0].dims;
+    int64_t at[limits::rank_max];
+    split(o, op_.record->out.dims, at);
+    auto index = static_cast<int64_t>(convert(op_.in[1].type, DType::i64, in.bits(1, o)));
+    index += index < 0 ? dims[axis_] : 0;
+    const DType type = op_.record->out.type;
+    if (index < 0 || index >= dims[axis_]) {
+      return nan_or_zero(type);
+    }
+    at[axis_] = index;
+    int64_t element = 0;
+    for (size_t i = 0; i < dims.size(); ++i) {
+      element += at[i] * strides_[i];
+    }
+    return canonical(type, in.bits(0, element));
+  }
+
+ private:
+  size_t axis_;
+  PerAxis strides_;
 };
 
 /// The output element is input element base + Σ at[i]·stride[i]: transpose, slice, broadcast.
@@ -173,6 +203,8 @@ std::unique_ptr<Primitive> one_term_primitive(const Op& op) {
       return std::make_unique<Map>(op);
     case Kind::gather:
       return std::make_unique<Gather>(op);
+    case Kind::gather_elements:
+      return std::make_unique<GatherElements>(op);
     case Kind::pad:
       return std::make_unique<Pad>(op);
     case Kind::concatenate:

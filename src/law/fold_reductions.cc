@@ -1,4 +1,5 @@
-// Folds with accumulators of their own: reduce, max-pool and its gradient, rank.
+// Folds with accumulators of their own: reduce, max-pool and its gradient, rank. Also what other
+// folds share with them.
 #include <algorithm>
 #include <array>
 
@@ -22,24 +23,7 @@ class Reduce final : public Primitive {
     }
     n_ = count_of(reduced_);
     segments_ = std::max<int64_t>(1, (n_ + limits::reduce_terms - 1) / limits::reduce_terms);
-    switch (attr.op) {
-      case ReduceOp::sum:
-        merge_ = MapOp::add;
-        identity_ = 0;
-        break;
-      case ReduceOp::product:
-        merge_ = MapOp::multiply;
-        identity_ = one_of(type_);
-        break;
-      case ReduceOp::maximum:
-        merge_ = MapOp::maximum;
-        identity_ = lowest_of(type_);
-        break;
-      case ReduceOp::minimum:
-        merge_ = MapOp::minimum;
-        identity_ = highest_of(type_);
-        break;
-    }
+    merge_ = merge_of(attr.op, type_);
   }
   [[nodiscard]] int64_t range(int64_t o) const override {
     return std::min(limits::reduce_terms, n_ - o % segments_ * limits::reduce_terms);
@@ -47,21 +31,21 @@ class Reduce final : public Primitive {
   [[nodiscard]] int words() const override { return limits::reduce_lanes; }
   [[nodiscard]] DType accumulator() const override { return type_; }
   void init(std::span<uint64_t> acc) const override {
-    std::fill(acc.begin(), acc.end(), identity_);
+    std::fill(acc.begin(), acc.end(), merge_.identity);
   }
   void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
     const int64_t base = element_of(o / segments_, kept_, kept_strides_);
     const int64_t term = o % segments_ * limits::reduce_terms + r;
     const int64_t element = base + element_of(term, reduced_, reduced_strides_);
     uint64_t& lane = acc[static_cast<size_t>(r % limits::reduce_lanes)];
-    lane = binary(merge_, type_, lane, in.bits(0, element));
+    lane = binary(merge_.op, type_, lane, in.bits(0, element));
   }
   [[nodiscard]] uint64_t finish(int64_t, Reader&, std::span<const uint64_t> acc) const override {
     std::array<uint64_t, limits::reduce_lanes> lanes;
     std::copy(acc.begin(), acc.end(), lanes.begin());
     for (size_t half = lanes.size() / 2; half > 0; half /= 2) {
       for (size_t i = 0; i < half; ++i) {
-        lanes[i] = binary(merge_, type_, lanes[i], lanes[i + half]);
+        lanes[i] = binary(merge_.op, type_, lanes[i], lanes[i + half]);
       }
     }
     return canonical(type_, lanes[0]);
@@ -72,24 +56,14 @@ class Reduce final : public Primitive {
   Dims kept_, reduced_;
   PerAxis kept_strides_{}, reduced_strides_{};
   int64_t n_ = 0, segments_ = 1;
-  MapOp merge_ = MapOp::add;
-  uint64_t identity_ = 0;
+  Merge merge_;
 };
 
-/// Positions first … last − 1 of one axis.
-struct Span {
-  int64_t first, last;
-  [[nodiscard]] int64_t size() const { return last - first; }
-};
-
-/// Coordinates that max-pool and its gradient share: x [n,h,w,c], y [n,oh,ow,c].
+/// What max-pool and its gradient share.
 class Pool : public Primitive {
  public:
   Pool(const Op& op, const Dims& y)
-      : type_(op.record->out.type),
-        attr_(std::get<PoolAttr>(op.record->attributes)),
-        x_(op.in[0].dims),
-        y_(y) {}
+      : type_(op.record->out.type), windows_(pool_of(*op.record), op.in[0].dims, y) {}
   [[nodiscard]] int words() const override { return 1; }
   [[nodiscard]] DType accumulator() const override { return type_; }
   void init(std::span<uint64_t> acc) const override { acc[0] = 0; }
@@ -98,21 +72,8 @@ class Pool : public Primitive {
   }
 
  protected:
-  [[nodiscard]] Span rows(int64_t oh) const {
-    const int64_t first = oh * attr_.stride_h - attr_.pad_top;
-    return {std::max<int64_t>(0, first), std::min(x_[1], first + attr_.window_h)};
-  }
-  [[nodiscard]] Span columns(int64_t ow) const {
-    const int64_t first = ow * attr_.stride_w - attr_.pad_left;
-    return {std::max<int64_t>(0, first), std::min(x_[2], first + attr_.window_w)};
-  }
-  [[nodiscard]] int64_t x_at(int64_t n, int64_t h, int64_t w, int64_t c) const {
-    return ((n * x_[1] + h) * x_[2] + w) * x_[3] + c;
-  }
-
   DType type_;
-  const PoolAttr& attr_;
-  const Dims &x_, &y_;
+  Windows windows_;
 };
 
 class MaxPool final : public Pool {
@@ -120,15 +81,15 @@ class MaxPool final : public Pool {
   explicit MaxPool(const Op& op) : Pool(op, op.record->out.dims) {}
   [[nodiscard]] int64_t range(int64_t o) const override {
     int64_t at[4];
-    split(o, y_, at);
-    return rows(at[1]).size() * columns(at[2]).size();
+    split(o, windows_.y(), at);
+    return windows_.rows(at[1]).size() * windows_.columns(at[2]).size();
   }
   void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
     int64_t at[4];
-    split(o, y_, at);
-    const Span wide = columns(at[2]);
-    const int64_t h = rows(at[1]).first + r / wide.size();
-    const uint64_t value = in.bits(0, x_at(at[0], h, wide.first + r % wide.size(), at[3]));
+    split(o, windows_.y(), at);
+    const Span wide = windows_.columns(at[2]);
+    const int64_t h = windows_.rows(at[1]).first + r / wide.size();
+    const uint64_t value = in.bits(0, windows_.x_at(at[0], h, wide.first + r % wide.size(), at[3]));
     acc[0] = r == 0 ? canonical(type_, value) : binary(MapOp::maximum, type_, acc[0], value);
   }
 };
@@ -138,48 +99,33 @@ class MaxPoolGrad final : public Pool {
   explicit MaxPoolGrad(const Op& op) : Pool(op, op.in[1].dims) {}
   [[nodiscard]] int64_t range(int64_t o) const override {
     int64_t at[4];
-    split(o, x_, at);
-    return high(at[1]).size() * wide(at[2]).size();
+    split(o, windows_.x(), at);
+    return windows_.over_row(at[1]).size() * windows_.over_column(at[2]).size();
   }
   void step(int64_t o, int64_t r, Reader& in, std::span<uint64_t> acc) const override {
     int64_t at[4];
-    split(o, x_, at);
-    const Span across = wide(at[2]);
+    split(o, windows_.x(), at);
+    const Span across = windows_.over_column(at[2]);
     CHECK(across.size() > 0);  // there is a term r, so a window covers the element
-    const int64_t oh = high(at[1]).first + r / across.size();
+    const int64_t oh = windows_.over_row(at[1]).first + r / across.size();
     const int64_t ow = across.first + r % across.size();
     if (first_maximum(at[0], oh, ow, at[3], in) == o) {
-      const int64_t y = ((at[0] * y_[1] + oh) * y_[2] + ow) * y_[3] + at[3];
+      const int64_t y = windows_.y_at(at[0], oh, ow, at[3]);
       acc[0] = binary(MapOp::add, type_, acc[0], in.bits(1, y));
     }
   }
 
  private:
-  /// The windows that cover position i of an axis.
-  [[nodiscard]] static Span covering(int64_t i_padded,
-                                     int64_t window,
-                                     int64_t stride,
-                                     int64_t count) {
-    const int64_t first = i_padded < window ? 0 : (i_padded - window) / stride + 1;
-    const int64_t last = std::min(count, i_padded / stride + 1);
-    return {first, std::max(first, last)};
-  }
-  [[nodiscard]] Span high(int64_t i) const {
-    return covering(i + attr_.pad_top, attr_.window_h, attr_.stride_h, y_[1]);
-  }
-  [[nodiscard]] Span wide(int64_t j) const {
-    return covering(j + attr_.pad_left, attr_.window_w, attr_.stride_w, y_[2]);
-  }
   /// The element of x that a window's maximum is: its first NaN, else the first equal under ==.
   [[nodiscard]] int64_t first_maximum(
       int64_t n, int64_t oh, int64_t ow, int64_t c, Reader& in) const {
     int64_t best = -1;
     uint64_t best_bits = 0;
-    const Span down = rows(oh);
-    const Span across = columns(ow);
+    const Span down = windows_.rows(oh);
+    const Span across = windows_.columns(ow);
     for (int64_t h = down.first; h < down.last; ++h) {
       for (int64_t w = across.first; w < across.last; ++w) {
-        const int64_t element = x_at(n, h, w, c);
+        const int64_t element = windows_.x_at(n, h, w, c);
         const uint64_t bits = in.bits(0, element);
         const bool is_nan = binary(MapOp::not_equal, type_, bits, bits) != 0;
         if (is_nan) {
@@ -235,6 +181,25 @@ class Rank final : public Primitive {
 };
 
 }  // namespace
+
+Merge merge_of(ReduceOp op, DType type) {
+  switch (op) {
+    case ReduceOp::sum:
+      return {MapOp::add, 0};
+    case ReduceOp::product:
+      return {MapOp::multiply, one_of(type)};
+    case ReduceOp::maximum:
+      return {MapOp::maximum, lowest_of(type)};
+    default:
+      CHECK(op == ReduceOp::minimum);
+      return {MapOp::minimum, highest_of(type)};
+  }
+}
+
+const PoolAttr& pool_of(const Record& record) {
+  const auto* average = std::get_if<AveragePoolAttr>(&record.attributes);
+  return average != nullptr ? average->pool : std::get<PoolAttr>(record.attributes);
+}
 
 std::unique_ptr<Primitive> reduction_primitive(const Op& op) {
   switch (op.record->kind) {

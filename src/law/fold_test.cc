@@ -273,11 +273,12 @@ TEST(Fold, StepsEndInTheChunkOfTheWholeOutput) {
   pool.window_h = pool.window_w = 3;
   const std::vector<Case> cases{
       {{Kind::contract, ContractAttr{}, {}, {DType::f32, {1, 17, 33}}},
-       {floats({1, 17, 700}, noise(17 * 700, 4)), floats({1, 700, 33}, noise(700 * 33, 5))}},
+       {floats({1, 17, 700}, noise(size_t{17} * 700, 4)),
+        floats({1, 700, 33}, noise(size_t{700} * 33, 5))}},
       {{Kind::reduce, ReduceAttr{ReduceOp::sum, {0}}, {}, {DType::f32, {70, 2}}},
-       {floats({4200, 70}, noise(4200 * 70, 6))}},
+       {floats({4200, 70}, noise(size_t{4200} * 70, 6))}},
       {{Kind::conv_input_grad, conv, {}, {DType::f32, {1, 6, 7, 3}}},
-       {floats({1, 3, 7, 40}, noise(3 * 7 * 40, 7)), floats({2, 2, 3, 40}, noise(480, 8))}},
+       {floats({1, 3, 7, 40}, noise(size_t{3} * 7 * 40, 7)), floats({2, 2, 3, 40}, noise(480, 8))}},
       {{Kind::max_pool_grad, pool, {}, {DType::f32, {1, 9, 9, 5}}},
        {floats({1, 9, 9, 5}, noise(405, 9)), floats({1, 7, 7, 5}, noise(245, 10))}},
       {{Kind::rank, RankAttr{true}, {}, {DType::i64, {3, 130}}},

@@ -1,10 +1,13 @@
-// The law's functions on f32: exp, log, cos, sin. Each is one fixed sequence of f32 additions,
-// multiplications and fused multiply-adds and of integer operations; no f64, no libm but fma. A
-// kernel that gives the same bits does the same steps in the same order; `fma` below is one
-// rounding, everything else rounds after each operation, and integers wrap.
+// The law's functions on f32. Each is one fixed sequence of f32 additions, multiplications, fused
+// multiply-adds, divisions and square roots and of integer operations; no f64, no libm but fma and
+// sqrt. A kernel that gives the same bits does the same steps in the same order; `fma` below is one
+// rounding, everything else rounds after each operation, and integers wrap. docs/law.md has the
+// measured errors.
 #include <bit>
 #include <cmath>
+#include <iterator>
 
+#include "law/erf_table.h"
 #include "law/scalar.h"
 
 namespace lockstep::law {
@@ -135,14 +138,30 @@ float sine_of(const Reduced& r, uint32_t quadrant, uint32_t sign) {
   return float_of(bits_of(value) ^ ((quadrant & 2) << 30) ^ sign);
 }
 
-}  // namespace
+/// Below it exp is +0 to the last bit: taken as a case of its own, for processors are slow where a
+/// product underflows, and masks are numbers like −1e9.
+constexpr float vanishing = -104.0F;
 
-/// exp(x) = 2^n·exp(r), n = x/ln 2 to nearest even, |r| ≤ ln 2 / 2.
-float exp_f32(float x) {
-  // Outside these bounds the result is +inf or +0 anyway, and n stays in −150 … 128. Both selects
-  // are "comparison true: bound, else x", so a NaN passes through.
+/// Below it in magnitude x² is less than a rounding of 1 + x or x + x³. No bit depends on it: the
+/// cases that name it only keep away from products that underflow, and a kernel may do without.
+constexpr float tiny_bound = 0x1p-30F;
+bool is_tiny(float x) {
+  return float_of(bits_of(x) & ~sign_bit) < tiny_bound;
+}
+
+/// exp(x) = 2^n·(head + tail).
+struct Exponential {
+  float head;
+  float tail;
+  uint32_t n;
+};
+
+/// n = x/ln 2 to nearest even, r = x − n·ln 2, |r| ≤ ln 2 / 2, head + tail = exp(r).
+Exponential exponential(float x) {
+  // Outside these bounds exp is +inf or +0 anyway, and n stays in −150 … 128. Both selects are
+  // "comparison true: bound, else x", so a NaN passes through.
   float clamped = x > 89.0F ? 89.0F : x;
-  clamped = clamped < -104.0F ? -104.0F : clamped;
+  clamped = clamped < vanishing ? vanishing : clamped;
   // Adding 1.5·2^23 rounds to an integer, which is then in the low bits of the sum.
   const float shifted = std::fma(clamped, 0x1.715476p+0F, 0x1.8p+23F);
   const uint32_t n = bits_of(shifted) - 0x4b40'0000U;
@@ -158,13 +177,64 @@ float exp_f32(float x) {
   // 1 + r + r²·q; what 1 + r loses is added back, for without it the error passes one ulp.
   const float head = 1.0F + r;
   const float lost = (1.0F - head) + r;
-  const float p = head + std::fma(r * r, q, lost);
-  // In two halves, so that neither factor leaves the normal range and only the last product rounds:
-  // n_half is n/2 rounded down (an arithmetic shift).
+  return {head, std::fma(r * r, q, lost), n};
+}
+
+/// p·2^n for −150 ≤ n ≤ 128, rounded once where |p| is in [1/2, 2]: in two halves, so that neither
+/// factor leaves the normal range; n_half is n/2 rounded down (an arithmetic shift).
+float scaled(float p, uint32_t n) {
   const uint32_t n_half = static_cast<uint32_t>(static_cast<int32_t>(n) >> 1);
   const uint32_t n_rest = n - n_half;
-  const float scaled = (p * float_of((n_half + 127U) << 23)) * float_of((n_rest + 127U) << 23);
-  return x != x ? float_of(nan_bits) : scaled;
+  return (p * float_of((n_half + 127U) << 23)) * float_of((n_rest + 127U) << 23);
+}
+
+/// With e = exp(−a) = 2^n·p: 1/(1 + e) is high + low, or, `upper` not set, e/(1 + e) is 2^n times
+/// it; |low| is about an ulp of high.
+struct Logistic {
+  float high;
+  float low;
+  uint32_t n;
+};
+
+/// For a ≥ 0. The quotient is a product with the rounded 1/d, d = 1 + e, whose remainder, with what
+/// e and d lost, makes `low`.
+Logistic logistic(float a, bool upper) {
+  const Exponential e = exponential(-a);
+  const float p = e.head + e.tail;
+  const float p_lost = (e.head - p) + e.tail;
+  // n ≤ 0. Next to 1 any power below 2^−30 is as good as nothing, and this one does not underflow.
+  const uint32_t n = static_cast<int32_t>(e.n) < -60 ? 0U - 60U : e.n;
+  const float power = float_of((n + 127U) << 23);
+  const float term = p * power;
+  const float d = 1.0F + term;
+  const float d_lost = std::fma(p_lost, power, (1.0F - d) + term);
+  const float top = upper ? 1.0F : p;
+  const float top_lost = upper ? 0.0F : p_lost;
+  const float inverse = 1.0F / d;
+  const float quotient = top * inverse;
+  const float rest = std::fma(-quotient, d_lost, std::fma(-quotient, d, top) + top_lost);
+  return {quotient, rest * inverse, e.n};
+}
+
+/// x² for |x| = a, taken of at least `tiny_bound`.
+float square_of(float a) {
+  const float b = a < tiny_bound ? tiny_bound : a;
+  return b * b;
+}
+
+/// The value for |x| with the sign of x; NaN where x is.
+float odd(uint32_t x_bits, float value) {
+  const bool is_nan = (x_bits & ~sign_bit) > infinity_bits;
+  return float_of(is_nan ? nan_bits : bits_of(value) | (x_bits & sign_bit));
+}
+
+}  // namespace
+
+float exp_f32(float x) {
+  const bool vanishes = x < vanishing;
+  const Exponential e = exponential(vanishes || is_tiny(x) ? 0.0F : x);
+  const float value = scaled(e.head + e.tail, e.n);
+  return x != x ? float_of(nan_bits) : vanishes ? 0.0F : value;
 }
 
 /// log(x) = k·ln 2 + log(1 + f), x = 2^k·(1 + f), 2/3 ≤ 1 + f < 4/3.
@@ -204,6 +274,9 @@ float cos_f32(float x) {
   if (magnitude >= infinity_bits) {
     return float_of(nan_bits);
   }
+  if (is_tiny(x)) {
+    return 1.0F;
+  }
   const Reduced r = reduce(magnitude);
   return sine_of(r, r.quadrant + 1, 0);
 }
@@ -213,8 +286,82 @@ float sin_f32(float x) {
   if (magnitude >= infinity_bits) {
     return float_of(nan_bits);
   }
+  if (is_tiny(x)) {
+    return x;
+  }
   const Reduced r = reduce(magnitude);
   return sine_of(r, r.quadrant, bits_of(x) & sign_bit);
+}
+
+/// |x| < 9/16: x + x·z·P(z), z = x²; else 1 − 2·e/(1 + e), e = exp(−2|x|), which is 1 from 10 on.
+float tanh_f32(float x) {
+  const uint32_t x_bits = bits_of(x);
+  const float a = float_of(x_bits & ~sign_bit);
+  const float z = square_of(a);
+  float p = 0x1.29a386p-9F;
+  p = std::fma(p, z, -0x1.0fdbe0p-7F);
+  p = std::fma(p, z, 0x1.6434a4p-6F);
+  p = std::fma(p, z, -0x1.b9fb18p-5F);
+  p = std::fma(p, z, 0x1.111096p-3F);
+  p = std::fma(p, z, -0x1.555554p-2F);
+  const float near = std::fma(a, z * p, a);
+  const float below = a > 10.0F ? 10.0F : a;
+  const float clamped = below < 0.5625F ? 0.5625F : below;
+  const Logistic part = logistic(clamped + clamped, false);
+  const float twice = float_of((part.n + 128U) << 23);  // 2^(n + 1)
+  const float u = part.high * twice;
+  const float head = 1.0F - u;
+  const float lost = (1.0F - head) - u;
+  const float far = head + (lost - part.low * twice);
+  return odd(x_bits, a < 0.5625F ? near : far);
+}
+
+/// |x| ≤ 1/2: x + x·P(x²); else, from i/2 to (i + 1)/2 with middle m, c + (c_lost + t·Q(t)),
+/// t = |x| − m, where c + c_lost = erf(m); 1 from 4 on.
+float erf_f32(float x) {
+  const uint32_t x_bits = bits_of(x);
+  const float a = float_of(x_bits & ~sign_bit);
+  const float z = square_of(a);
+  float p = 0x1.3567fcp-8F;
+  p = std::fma(p, z, -0x1.b66b42p-6F);
+  p = std::fma(p, z, 0x1.ce2554p-4F);
+  p = std::fma(p, z, -0x1.812734p-2F);
+  p = std::fma(p, z, 0x1.06eba8p-3F);
+  const float near = std::fma(a, p, a);
+  const float clamped = a < 0x1.fffffep+1F ? a : 0x1.fffffep+1F;  // a NaN too
+  // 2|x| − 1/2 to the nearest integer, as in `exponential`.
+  const float shifted = (clamped + clamped - 0.5F) + 0x1.8p+23F;
+  const uint32_t interval = bits_of(shifted) - 0x4b40'0000U;
+  const float t = clamped - std::fma(shifted - 0x1.8p+23F, 0.5F, 0.25F);  // exact
+  float q = erf_table[0][interval];
+  for (size_t i = 1; i + 1 < std::size(erf_table); ++i) {
+    q = std::fma(q, t, erf_table[i][interval]);
+  }
+  const float far = erf_table[std::size(erf_table) - 1][interval] + q;
+  return odd(x_bits, a <= 0.5F ? near : far);
+}
+
+/// 1/(1 + exp(−x)) for x ≥ 0, exp(x)/(1 + exp(x)) below.
+float sigmoid_f32(float x) {
+  const bool upper = x >= 0.0F;
+  const bool vanishes = x < vanishing;
+  const float a = float_of(bits_of(x) & ~sign_bit);
+  const Logistic part = logistic(vanishes || is_tiny(x) ? 0.0F : a, upper);
+  const float y = part.high + part.low;
+  const float value = upper ? y : vanishes ? 0.0F : scaled(y, part.n);
+  return x != x ? float_of(nan_bits) : value;
+}
+
+/// √(1/x), two correctly rounded operations: the root halves the error of the quotient, while the
+/// quotient would carry the whole error of a root (1.49 ulp). Multiplied by 2^±64 first, so that
+/// neither operation meets the ends of the range.
+float reciprocal_square_root_f32(float x) {
+  const bool large = x >= 1.0F;
+  const float moved = x * (large ? 0x1p-64F : 0x1p+64F);
+  const float root = std::sqrt(1.0F / moved) * (large ? 0x1p-32F : 0x1p+32F);
+  const float zero = float_of(infinity_bits | (bits_of(x) & sign_bit));
+  const float value = x == 0.0F ? zero : root;
+  return x >= 0.0F ? value : float_of(nan_bits);
 }
 
 }  // namespace lockstep::law

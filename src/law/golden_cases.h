@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "law/golden_inputs.h"
+#include "law/golden_more_cases.h"
 
 namespace lockstep::law::test {
 
@@ -29,26 +30,6 @@ inline std::string committed_entry(size_t index) {
     return "nothing";
   }
   return golden_entry(golden_hashes[index].name, golden_hashes[index].hex);
-}
-
-inline Input floats(Dims dims, Fill fill = Fill::heavy) {
-  return {{DType::f32, std::move(dims)}, fill};
-}
-inline Input doubles(Dims dims, Fill fill = Fill::heavy) {
-  return {{DType::f64, std::move(dims)}, fill};
-}
-inline Input of_type(DType type, Dims dims, Fill fill = Fill::heavy) {
-  return {{type, std::move(dims)}, fill};
-}
-
-/// Inputs 0 … operands − 1 on the stack, then `nodes`.
-inline MapAttr on_inputs(uint8_t operands, std::initializer_list<MapNode> nodes) {
-  MapAttr attr;
-  for (uint8_t i = 0; i < operands; ++i) {
-    attr.nodes.push_back({MapOp::input, i});
-  }
-  attr.nodes.insert(attr.nodes.end(), nodes);
-  return attr;
 }
 
 inline void map_float_cases(GoldenMaker& maker) {
@@ -232,15 +213,6 @@ inline void reduce_cases(GoldenMaker& maker) {
   }
 }
 
-/// A forward convolution's three shapes.
-struct GoldenConv {
-  const char* name;
-  DType type;
-  Dims x, w, y;
-  ConvAttr attr;
-  Fill fill = Fill::heavy;
-};
-
 inline void conv_cases(GoldenMaker& maker) {
   const ConvAttr same{.pad_top = 1, .pad_bottom = 1, .pad_left = 1, .pad_right = 1};
   const ConvAttr strided{.stride_h = 2, .stride_w = 3, .pad_top = 2, .pad_right = 1};
@@ -257,13 +229,7 @@ inline void conv_cases(GoldenMaker& maker) {
       {"of no image", DType::f32, {0, 5, 5, 3}, {3, 3, 3, 2}, {0, 5, 5, 2}, same},
   };
   for (const GoldenConv& c : convs) {
-    const Input x{{c.type, c.x}, c.fill};
-    const Input w{{c.type, c.w}, c.fill};
-    const Input y{{c.type, c.y}, c.fill};
-    const std::string name = c.name;
-    maker.add("conv " + name, Kind::conv, c.attr, y.shape, {x, w});
-    maker.add("conv_weight_grad " + name, Kind::conv_weight_grad, c.attr, w.shape, {x, y});
-    maker.add("conv_input_grad " + name, Kind::conv_input_grad, c.attr, x.shape, {y, w});
+    add_conv(maker, c);
   }
 }
 
@@ -418,6 +384,7 @@ inline std::vector<GoldenCase> golden_cases() {
   rank_cases(maker);
   move_cases(maker);
   join_cases(maker);
+  more_cases(maker);
   return maker.take();
 }
 

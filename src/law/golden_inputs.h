@@ -141,4 +141,44 @@ class GoldenMaker {
   std::vector<GoldenCase> cases_;
 };
 
+inline Input floats(Dims dims, Fill fill = Fill::heavy) {
+  return {{DType::f32, std::move(dims)}, fill};
+}
+inline Input doubles(Dims dims, Fill fill = Fill::heavy) {
+  return {{DType::f64, std::move(dims)}, fill};
+}
+inline Input of_type(DType type, Dims dims, Fill fill = Fill::heavy) {
+  return {{type, std::move(dims)}, fill};
+}
+
+/// Inputs 0 … operands − 1 on the stack, then `nodes`.
+inline MapAttr on_inputs(uint8_t operands, std::initializer_list<MapNode> nodes) {
+  MapAttr attr;
+  for (uint8_t i = 0; i < operands; ++i) {
+    attr.nodes.push_back({MapOp::input, i});
+  }
+  attr.nodes.insert(attr.nodes.end(), nodes);
+  return attr;
+}
+
+/// A forward convolution's three shapes.
+struct GoldenConv {
+  const char* name;
+  DType type;
+  Dims x, w, y;
+  ConvAttr attr;
+  Fill fill = Fill::heavy;
+};
+
+/// The convolution and both of its gradients.
+inline void add_conv(GoldenMaker& maker, const GoldenConv& c) {
+  const Input x{{c.type, c.x}, c.fill};
+  const Input w{{c.type, c.w}, c.fill};
+  const Input y{{c.type, c.y}, c.fill};
+  const std::string name = c.name;
+  maker.add("conv " + name, Kind::conv, c.attr, y.shape, {x, w});
+  maker.add("conv_weight_grad " + name, Kind::conv_weight_grad, c.attr, w.shape, {x, y});
+  maker.add("conv_input_grad " + name, Kind::conv_input_grad, c.attr, x.shape, {y, w});
+}
+
 }  // namespace lockstep::law::test

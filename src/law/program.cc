@@ -27,6 +27,12 @@ void write(Writer& w, DType type) {
 void write(Writer& w, ReduceOp op) {
   w.number(static_cast<uint8_t>(op));
 }
+void write(Writer& w, RandomMode mode) {
+  w.number(static_cast<uint8_t>(mode));
+}
+void write(Writer& w, uint32_t value) {
+  w.number(value);
+}
 
 void write(Writer& w, const MapNode& node);
 
@@ -80,6 +86,13 @@ void fields(A& attr, Visit&& visit) {
   } else if constexpr (std::is_same_v<T, PoolAttr>) {
     visit(attr.window_h), visit(attr.window_w), visit(attr.stride_h), visit(attr.stride_w);
     visit(attr.pad_top), visit(attr.pad_bottom), visit(attr.pad_left), visit(attr.pad_right);
+  } else if constexpr (std::is_same_v<T, AveragePoolAttr>) {
+    fields(attr.pool, visit);
+    visit(attr.count_padding);
+  } else if constexpr (std::is_same_v<T, RandomAttr>) {
+    visit(attr.mode), visit(attr.stream), visit(attr.threshold);
+  } else if constexpr (std::is_same_v<T, ScanAttr>) {
+    visit(attr.op), visit(attr.exclusive);
   } else if constexpr (std::is_same_v<T, RankAttr>) {
     visit(attr.descending);
   } else if constexpr (std::is_same_v<T, TransposeAttr>) {
@@ -88,10 +101,12 @@ void fields(A& attr, Visit&& visit) {
     visit(attr.start), visit(attr.step);
   } else if constexpr (std::is_same_v<T, PadAttr>) {
     visit(attr.low), visit(attr.high), visit(attr.bits);
-  } else if constexpr (std::is_same_v<T, ConcatenateAttr>) {
+  } else if constexpr (std::is_same_v<T, ConcatenateAttr> ||
+                       std::is_same_v<T, GatherElementsAttr>) {
     visit(attr.axis);
   } else {
-    static_assert(std::is_same_v<T, GatherAttr> || std::is_same_v<T, BroadcastAttr>);
+    static_assert(std::is_same_v<T, GatherAttr> || std::is_same_v<T, BroadcastAttr> ||
+                  std::is_same_v<T, ScatterAttr>);
   }
 }
 
@@ -125,6 +140,7 @@ class Decoder {
   }
   void read(DType& type) { read_enum(type, dtype_count, "an unknown element type"); }
   void read(ReduceOp& op) { read_enum(op, 4, "an unknown reduction"); }
+  void read(RandomMode& mode) { read_enum(mode, 4, "an unknown kind of random numbers"); }
   void read(Shape& shape) {
     read(shape.type);
     read(shape.dims);
@@ -219,7 +235,7 @@ class Decoder {
   }
   static bool is_known(MapOp op) {
     const auto n = static_cast<uint8_t>(op);
-    return n <= 3 || (n >= 10 && n <= 21) || (n >= 30 && n <= 33) || (n >= 40 && n <= 47) ||
+    return n <= 3 || (n >= 10 && n <= 21) || (n >= 30 && n <= 33) || (n >= 40 && n <= 51) ||
            n == 60 || n == 61;
   }
   codec::Reader reader_;
@@ -256,6 +272,18 @@ std::optional<Attributes> attributes_of(Kind kind) {
       return ConcatenateAttr{};
     case Kind::broadcast:
       return BroadcastAttr{};
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+      return ScatterAttr{};
+    case Kind::gather_elements:
+      return GatherElementsAttr{};
+    case Kind::average_pool:
+    case Kind::average_pool_grad:
+      return AveragePoolAttr{};
+    case Kind::random:
+      return RandomAttr{};
+    case Kind::scan:
+      return ScanAttr{};
   }
   return std::nullopt;
 }

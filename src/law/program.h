@@ -26,6 +26,13 @@ enum class Kind : uint16_t {
   pad = 13,
   concatenate = 14,
   broadcast = 15,
+  scatter_add = 16,
+  scatter_set = 17,
+  gather_elements = 18,
+  average_pool = 19,
+  average_pool_grad = 20,
+  random = 21,
+  scan = 22,
 };
 
 /// One node of a map's postfix expression. Operands have one type; a node pops its operands and
@@ -61,7 +68,11 @@ enum class MapOp : uint8_t {
   exp = 44,
   log = 45,
   cos = 46,
-  sin = 47,  // exp, log, cos, sin: f32 only
+  sin = 47,
+  tanh = 48,
+  erf = 49,
+  sigmoid = 50,
+  reciprocal_square_root = 51,  // exp to here: f32 only
   // three operands
   fma = 60,     // a·b + c rounded once; f32 and f64
   select = 61,  // bool c, a, b: c ? a : b
@@ -105,9 +116,53 @@ struct PoolAttr {
   int64_t pad_top = 0, pad_bottom = 0, pad_left = 0, pad_right = 0;
   bool operator==(const PoolAttr&) const = default;
 };
+/// average_pool: input x [n,h,w,c]; average_pool_grad: input dy, its output has x's dims. The sum
+/// runs from +0 over the positions inside the image, window row-major, and is divided once by their
+/// number or, with count_padding, by the window's area. The gradient runs from +0 over the covering
+/// windows, (oh, ow) ascending, of dy divided by the same number.
+struct AveragePoolAttr {
+  PoolAttr pool;
+  bool count_padding = false;
+  bool operator==(const AveragePoolAttr&) const = default;
+};
 struct GatherAttr {
   bool operator==(const GatherAttr&) const = default;
 };  // inputs: data, index
+/// Inputs base, index (i32 or i64), updates [index dims, base dims without axis 0]; the output is
+/// like base. An index below 0 adds n once; still outside: ignored. Term 0 is the base, term 1 + i
+/// update i where its index hits; scatter_add adds them in that order, in scatter_set the last
+/// wins.
+struct ScatterAttr {
+  bool operator==(const ScatterAttr&) const = default;
+};
+/// Inputs data and index (i32 or i64) of one rank; the output is like index, and equals data at the
+/// output's own place but for `axis`, where the index says. Off the axis no index dim is larger
+/// than data's.
+struct GatherElementsAttr {
+  uint8_t axis = 0;
+  bool operator==(const GatherElementsAttr&) const = default;
+};
+enum class RandomMode : uint8_t { bits = 0, uniform = 1, normal = 2, keep = 3 };
+/// Inputs seed and step, u64 of one element each. Word e of the stream is word e mod 4 of
+/// Philox4x32-10 with the seed as key (low word first) and counter (e div 4 low, high, `stream`,
+/// step mod 2^32). bits: u32; uniform and normal: f32; keep: bool, whether the word is below
+/// `threshold`, which is 0 in the other modes. normal: elements 2i and 2i+1 are the cosine and sine
+/// of the pair of words (2i, 2i+1).
+struct RandomAttr {
+  RandomMode mode = RandomMode::uniform;
+  uint32_t stream = 0;
+  uint32_t threshold = 0;
+  bool operator==(const RandomAttr&) const = default;
+};
+/// A running fold along the last axis, which is cut into blocks of limits::scan_block. Inputs x
+/// [.., n] and, needed where there is more than one block, carry [.., blocks]. Output i starts with
+/// its block's carry, where there is one, and takes the block's elements up to i in order, without
+/// i where exclusive; what has taken nothing is the identity, and the first thing taken is copied.
+struct ScanAttr {
+  ReduceOp op = ReduceOp::sum;
+  bool exclusive = false;
+  bool operator==(const ScanAttr&) const = default;
+};
 struct RankAttr {
   bool descending = false;
   bool operator==(const RankAttr&) const = default;
@@ -147,7 +202,12 @@ using Attributes = std::variant<MapAttr,
                                 SliceAttr,
                                 PadAttr,
                                 ConcatenateAttr,
-                                BroadcastAttr>;
+                                BroadcastAttr,
+                                AveragePoolAttr,
+                                ScatterAttr,
+                                GatherElementsAttr,
+                                RandomAttr,
+                                ScanAttr>;
 
 /// Where an input comes from, with the dims it is read with: their count is the producer's.
 enum class From : uint8_t { state = 0, value = 1, constant = 2 };

@@ -46,6 +46,12 @@ Program every_attribute() {
   add(Kind::gather, GatherAttr{}), add(Kind::rank, RankAttr{true});
   add(Kind::transpose, TransposeAttr{{1, 0}}), add(Kind::slice, SliceAttr{{1, 2}, {3, 4}});
   add(Kind::pad, PadAttr{{1}, {2}, 7}), add(Kind::concatenate, ConcatenateAttr{3});
+  add(Kind::scatter_add, ScatterAttr{}), add(Kind::scatter_set, ScatterAttr{});
+  add(Kind::gather_elements, GatherElementsAttr{4});
+  add(Kind::average_pool, AveragePoolAttr{pool, false});
+  add(Kind::average_pool_grad, AveragePoolAttr{pool, true});
+  add(Kind::random, RandomAttr{RandomMode::keep, 0x0102'0304, 0xf0e0'd0c0});
+  add(Kind::scan, ScanAttr{ReduceOp::product, true});
   p.records.push_back({Kind::map,
                        MapAttr{{{MapOp::input, 5},
                                 {MapOp::cast, 0, DType::f16},
@@ -53,7 +59,9 @@ Program every_attribute() {
                                 {MapOp::bitcast, 0, DType::f64},
                                 {MapOp::select},
                                 {MapOp::fma},
-                                {MapOp::sin}}},
+                                {MapOp::sin},
+                                {MapOp::tanh},
+                                {MapOp::reciprocal_square_root}}},
                        {},
                        {DType::boolean, {}}});
   return p;
@@ -64,6 +72,49 @@ TEST(Codec, RoundTripsEveryKindOfRecord) {
   const auto back = decode(encode(p));
   ASSERT_TRUE(back.ok()) << back.error().message();
   EXPECT_EQ(*back, p);
+}
+
+Bytes bytes_of(Kind kind, Attributes attributes) {
+  return encode(Record{kind, std::move(attributes), {}, {DType::u8, {}}});
+}
+
+TEST(Codec, AttributesOfTheNewKindsAreTheseBytes) {
+  const Bytes end{0, static_cast<uint8_t>(DType::u8), 0};  // no inputs; u8 of no dims
+  const auto with = [&](Bytes front) {
+    front.insert(front.end(), end.begin(), end.end());
+    return front;
+  };
+  EXPECT_EQ(bytes_of(Kind::scatter_add, ScatterAttr{}), with({16, 0}));
+  EXPECT_EQ(bytes_of(Kind::scatter_set, ScatterAttr{}), with({17, 0}));
+  EXPECT_EQ(bytes_of(Kind::gather_elements, GatherElementsAttr{5}), with({18, 0, 5}));
+  EXPECT_EQ(bytes_of(Kind::random, RandomAttr{RandomMode::keep, 0x0102, 0xf0}),
+            with({21, 0, 3, 2, 1, 0, 0, 0xf0, 0, 0, 0}));
+  EXPECT_EQ(bytes_of(Kind::scan, ScanAttr{ReduceOp::minimum, true}), with({22, 0, 3, 1}));
+  Bytes pool = bytes_of(Kind::max_pool, PoolAttr{1, 2, 3, 4, 5, 6, 7, 8});
+  pool[0] = 20;
+  pool.insert(pool.end() - static_cast<ptrdiff_t>(end.size()), 1);
+  EXPECT_EQ(bytes_of(Kind::average_pool_grad, AveragePoolAttr{{1, 2, 3, 4, 5, 6, 7, 8}, true}),
+            pool);
+}
+
+TEST(Codec, RefusesUnknownModesFlagsAndKinds) {
+  const auto accepts = [](Kind kind, Attributes attributes, size_t at, uint8_t value) {
+    Program p;
+    p.records.push_back({kind, std::move(attributes), {}, {DType::u8, {}}});
+    Bytes bytes = encode(p);
+    const size_t record = bytes.size() - encode(p.records[0]).size();
+    bytes[record + at] = value;
+    return decode(bytes).ok();
+  };
+  EXPECT_TRUE(accepts(Kind::random, RandomAttr{}, 2, 3));
+  EXPECT_FALSE(accepts(Kind::random, RandomAttr{}, 2, 4)) << "an unknown mode";
+  EXPECT_TRUE(accepts(Kind::scan, ScanAttr{}, 2, 3));
+  EXPECT_FALSE(accepts(Kind::scan, ScanAttr{}, 2, 4)) << "an unknown reduction";
+  EXPECT_FALSE(accepts(Kind::scan, ScanAttr{}, 3, 2)) << "a flag of 2";
+  EXPECT_FALSE(accepts(Kind::average_pool, AveragePoolAttr{}, 2 + 64, 2)) << "a flag of 2";
+  EXPECT_TRUE(accepts(Kind::scatter_add, ScatterAttr{}, 0, 17));
+  EXPECT_FALSE(accepts(Kind::scatter_add, ScatterAttr{}, 0, 23)) << "an unknown kind";
+  EXPECT_FALSE(accepts(Kind::scatter_add, ScatterAttr{}, 0, 0)) << "an unknown kind";
 }
 
 TEST(Codec, RefusesEveryTruncationAndTrailingBytes) {

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/test_random.h"
+#include "law/test_random_ops.h"
 
 namespace lockstep::law {
 namespace {
@@ -33,8 +34,9 @@ class HashReader final : public Reader {
     if (type == DType::boolean) {
       return word & 1;
     }
-    if (op_.record->kind == Kind::gather && input == 1) {
-      const int64_t rows = op_.in[0].dims[0];
+    if (is_index(input)) {
+      const auto* elements = std::get_if<GatherElementsAttr>(&op_.record->attributes);
+      const int64_t rows = op_.in[0].dims[elements == nullptr ? 0 : elements->axis];
       const auto range = static_cast<uint64_t>(2 * rows + 4);
       return static_cast<uint64_t>(static_cast<int64_t>(word % range) - rows - 2) & all;
     }
@@ -47,6 +49,11 @@ class HashReader final : public Reader {
   }
 
  private:
+  [[nodiscard]] bool is_index(uint32_t input) const {
+    const Kind kind = op_.record->kind;
+    return input == 1 && (kind == Kind::gather || kind == Kind::gather_elements ||
+                          kind == Kind::scatter_add || kind == Kind::scatter_set);
+  }
   const Op& op_;
   uint64_t seed_;
 };
@@ -321,8 +328,12 @@ Made make(Random& random, Kind kind, const Size& size) {
       return make_concatenate(random, size);
     case Kind::broadcast:
       return make_broadcast(random, size);
+    default: {
+      test::SeededChoices choices(random.next());
+      const test::RandomOp drawn = test::random_op(choices, kind, 50 * size.dim);
+      return {drawn.record, drawn.op().in};
+    }
   }
-  return {};
 }
 
 /// A well-typed record of `kind`; those with too many fold steps or elements are drawn again.
@@ -337,7 +348,7 @@ Made make_valid(Random& random, Kind kind, const Size& size) {
   return {};
 }
 
-constexpr int kinds = 15;
+constexpr int kinds = static_cast<int>(test::last_kind);
 Kind kind_of(int number) {
   return static_cast<Kind>(number + 1);
 }

@@ -118,6 +118,14 @@ uint64_t function_f32(MapOp op, uint64_t bits) {
       return close(cos_f32(x));
     case MapOp::sin:
       return close(sin_f32(x));
+    case MapOp::tanh:
+      return close(tanh_f32(x));
+    case MapOp::erf:
+      return close(erf_f32(x));
+    case MapOp::sigmoid:
+      return close(sigmoid_f32(x));
+    case MapOp::reciprocal_square_root:
+      return close(reciprocal_square_root_f32(x));
     default:
       return float_unary<float>(op, bits);
   }

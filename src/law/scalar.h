@@ -5,11 +5,16 @@
 
 namespace lockstep::law {
 
-/// The law's own functions on f32: fixed sequences of add, multiply, fma and integer operations.
+/// The law's own functions on f32: fixed sequences of add, multiply, fma, divide, square root and
+/// integer operations.
 [[nodiscard]] float exp_f32(float x);
 [[nodiscard]] float log_f32(float x);
 [[nodiscard]] float cos_f32(float x);
 [[nodiscard]] float sin_f32(float x);
+[[nodiscard]] float tanh_f32(float x);
+[[nodiscard]] float erf_f32(float x);
+[[nodiscard]] float sigmoid_f32(float x);
+[[nodiscard]] float reciprocal_square_root_f32(float x);
 [[nodiscard]] float maximum_f32(float a, float b);
 [[nodiscard]] float minimum_f32(float a, float b);
 
