@@ -67,27 +67,6 @@ Result<DType> map_type(const law::MapAttr& expression, const std::vector<Shape>&
   return stack.back();
 }
 
-/// One axis of a window: sizes far beyond any tensor are refused before anything is added up.
-struct Window {
-  int64_t size, kernel, stride, dilation, low, high;
-};
-Result<int64_t> window_count(const Window& w) {
-  const int64_t large = int64_t{1} << 30;
-  for (const int64_t value : {w.size, w.kernel, w.stride, w.dilation, w.low, w.high}) {
-    if (value < 0 || value > large) {
-      return bad_shape("a window's size, stride, dilation or padding is out of range");
-    }
-  }
-  if (w.kernel < 1 || w.stride < 1 || w.dilation < 1) {
-    return bad_shape("a window's size, stride and dilation are at least 1");
-  }
-  const int64_t room = w.size + w.low + w.high - w.dilation * (w.kernel - 1) - 1;
-  if (room < 0) {
-    return bad_shape("a window does not fit into the padded image");
-  }
-  return room / w.stride + 1;
-}
-
 Result<Dims> reduced_dims(const Dims& dims, const std::vector<uint8_t>& axes) {
   Dims kept;
   int64_t n = 1;
@@ -109,6 +88,24 @@ Result<Dims> reduced_dims(const Dims& dims, const std::vector<uint8_t>& axes) {
 
 }  // namespace
 
+/// Sizes far beyond any tensor are refused before anything is added up.
+Result<int64_t> window_count(const Window& w) {
+  const int64_t large = int64_t{1} << 30;
+  for (const int64_t value : {w.size, w.kernel, w.stride, w.dilation, w.low, w.high}) {
+    if (value < 0 || value > large) {
+      return bad_shape("a window's size, stride, dilation or padding is out of range");
+    }
+  }
+  if (w.kernel < 1 || w.stride < 1 || w.dilation < 1) {
+    return bad_shape("a window's size, stride and dilation are at least 1");
+  }
+  const int64_t room = w.size + w.low + w.high - w.dilation * (w.kernel - 1) - 1;
+  if (room < 0) {
+    return bad_shape("a window does not fit into the padded image");
+  }
+  return room / w.stride + 1;
+}
+
 std::optional<int> arity(MapOp op) {
   switch (op) {
     case MapOp::input:
@@ -124,6 +121,10 @@ std::optional<int> arity(MapOp op) {
     case MapOp::log:
     case MapOp::cos:
     case MapOp::sin:
+    case MapOp::tanh:
+    case MapOp::erf:
+    case MapOp::sigmoid:
+    case MapOp::reciprocal_square_root:
       return 1;
     case MapOp::add:
     case MapOp::subtract:
@@ -161,6 +162,9 @@ law::MapNode f32_node(float value) {
 law::MapNode i64_node(int64_t value) {
   return {
       .op = MapOp::constant, .arg = 0, .type = DType::i64, .bits = std::bit_cast<uint64_t>(value)};
+}
+law::MapNode bool_node(bool value) {
+  return {.op = MapOp::constant, .arg = 0, .type = DType::boolean, .bits = value ? 1U : 0U};
 }
 law::MapNode input_node(uint8_t arg) {
   return {.op = MapOp::input, .arg = arg, .type = DType::f32, .bits = 0};
@@ -454,20 +458,6 @@ Value Builder::max_pool_grad(Value x, Value dy, law::PoolAttr attr) {
   const Value inputs[] = {x, dy};
   return impl_->alive(inputs) ? impl_->record(Kind::max_pool_grad, attr, inputs, shape(x))
                               : Value{};
-}
-
-Value Builder::gather(Value data, Value index) {
-  const Value inputs[] = {data, index};
-  if (!impl_->alive(inputs)) {
-    return {};
-  }
-  const Shape& from = shape(data);
-  if (from.dims.empty()) {
-    return fail(bad_shape("a gather takes data of rank 1 or more"));
-  }
-  Dims out = shape(index).dims;
-  out.insert(out.end(), from.dims.begin() + 1, from.dims.end());
-  return impl_->record(Kind::gather, law::GatherAttr{}, inputs, {from.type, std::move(out)});
 }
 
 Value Builder::rank(Value x, bool descending) {

@@ -52,7 +52,15 @@ class Builder {
   Value conv_input_grad(Value dy, Value w, law::ConvAttr attr, law::Dims x_dims);
   Value max_pool(Value x, law::PoolAttr attr);
   Value max_pool_grad(Value x, Value dy, law::PoolAttr attr);
+  Value average_pool(Value x, law::AveragePoolAttr attr);
+  Value average_pool_grad(Value dy, law::AveragePoolAttr attr, law::Dims x_dims);
   Value gather(Value data, Value index);
+  Value gather_elements(Value data, Value index, uint8_t axis);
+  Value scatter_add(Value base, Value index, Value updates);
+  Value scatter_set(Value base, Value index, Value updates);
+  Value random(Value seed, Value step, law::RandomAttr attr, law::Dims dims);
+  Value scan_blocks(Value x, law::ScanAttr attr);  // one operator: see ScanAttr
+  Value scan_blocks(Value x, Value carry, law::ScanAttr attr);
   Value rank(Value x, bool descending);
   Value transpose(Value x, std::vector<uint8_t> order);
   Value slice(Value x, law::SliceAttr attr, law::Dims out);
@@ -69,6 +77,34 @@ class Builder {
   Value relu(Value x);  // maximum(x, +0)
   Value matmul(Value a, Value b, bool a_transposed = false, bool b_transposed = false);  // rank 2
   Value argmax(Value x);  // last axis: sum of i where the descending rank is 0; i64
+
+  /// What random numbers are drawn from: one seed and one step for a program, and a stream that no
+  /// other use in it has.
+  struct Stream {
+    Value seed, step;  // u64, one element each
+    uint32_t id = 0;
+  };
+  Value random_uniform(const Stream& stream, law::Dims dims);  // [0, 1)
+  Value random_normal(const Stream& stream, law::Dims dims);
+  /// Each element of x (f32) is +0 with probability p, 0 <= p < 1, else x·(1/(1 − p)).
+  Value dropout(Value x, const Stream& stream, float p);
+
+  /// A running fold along a last axis of any length: the running fold of the block sums is what the
+  /// blocks start with.
+  Value scan(Value x, law::ScanAttr attr);
+  /// Running sums along any axis, from its end where `reverse`.
+  struct RunningSum {
+    bool exclusive = false, reverse = false;
+  };
+  Value cumulative_sum(Value x, uint8_t axis, RunningSum how);
+  Value reverse(Value x, uint8_t axis);  // last element first
+
+  /// Along the last axis, ties in the order of their places, NaN last in both directions. The
+  /// indices are i64.
+  struct Sorted;
+  Value argsort(Value x, bool descending);
+  Sorted sort(Value x, bool descending);
+  Sorted top_k(Value x, int64_t k);  // the k greatest, greatest first
 
   /// Gradients of the scalar f32 `loss` with respect to `wrt`, as new values of this same graph
   /// (reverse mode, graph to graph). Contributions to one value are added in the order in which its
@@ -90,6 +126,10 @@ class Builder {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+};
+
+struct Builder::Sorted {
+  Value values, indices;
 };
 
 /// Softmax cross-entropy of logits [n,c] f32 and labels [n] i64: the mean loss, dims [].

@@ -47,6 +47,20 @@ const char* name_of(Kind kind) {
       return "concatenate";
     case Kind::broadcast:
       return "broadcast";
+    case Kind::scatter_add:
+      return "scatter_add";
+    case Kind::scatter_set:
+      return "scatter_set";
+    case Kind::gather_elements:
+      return "gather_elements";
+    case Kind::average_pool:
+      return "average_pool";
+    case Kind::average_pool_grad:
+      return "average_pool_grad";
+    case Kind::random:
+      return "random";
+    case Kind::scan:
+      return "scan";
   }
   return "an unknown kind";
 }
@@ -55,14 +69,6 @@ const char* name_of(Kind kind) {
 bool is_float(DType type) {
   return type == DType::f32 || type == DType::f64 || type == DType::bf16 || type == DType::f16;
 }
-
-/// One record on its way back: a copy, since the graph grows under our hands.
-struct Step {
-  law::Record record;
-  std::vector<Value> in;
-  std::vector<bool> wanted;
-  Value y, dy;
-};
 
 class Reverse {
  public:
@@ -87,6 +93,7 @@ class Reverse {
   void back_slice(const Step& step);
   void back_pad(const Step& step);
   void back_concatenate(const Step& step);
+  void back_index(const Step& step);
   void refuse_kind(Kind kind) {
     builder_.fail(refuse(Code::not_differentiable,
                          std::string("a gradient through ") + name_of(kind) + " is not known"));
@@ -300,6 +307,15 @@ void Reverse::back_concatenate(const Step& step) {
   }
 }
 
+void Reverse::back_index(const Step& step) {
+  const std::vector<Value> gradients = index_gradients(builder_, step);
+  for (size_t i = step.in.size(); i-- > 0;) {
+    if (step.wanted[i]) {
+      give(step.in[i], gradients[i]);
+    }
+  }
+}
+
 void Reverse::back(const Step& step) {
   switch (step.record.kind) {
     case Kind::map:
@@ -324,11 +340,23 @@ void Reverse::back(const Step& step) {
       return back_concatenate(step);
     case Kind::broadcast:
       return give(step.in[0], unbroadcast(step.dy, builder_.shape(step.in[0]).dims));
-    case Kind::gather:  // only the data can be wanted: the index is an integer
+    case Kind::gather:
+    case Kind::gather_elements:
+    case Kind::scatter_add:
+    case Kind::scatter_set:
+    case Kind::average_pool:
+    case Kind::average_pool_grad:
+      return back_index(step);
+    case Kind::scan:
+      if (std::get<law::ScanAttr>(step.record.attributes).op == law::ReduceOp::sum) {
+        return back_index(step);
+      }
+      break;
     case Kind::conv_weight_grad:
     case Kind::conv_input_grad:
     case Kind::max_pool_grad:
     case Kind::rank:
+    case Kind::random:
       break;
   }
   refuse_kind(step.record.kind);

@@ -7,9 +7,7 @@
 #include <functional>
 #include <limits>
 
-#include "base/test_random.h"
-#include "graph/builder.h"
-#include "law/interpret.h"
+#include "graph/test_gradients.h"
 #include "law/scalar.h"
 
 namespace lockstep::graph {
@@ -21,120 +19,18 @@ using law::Kind;
 using law::MapNode;
 using law::MapOp;
 using law::ReduceOp;
-using Values = std::vector<Value>;
-using Make = std::function<Value(Builder&, const Values&)>;
-
-law::Tensor f32(Dims dims, const std::vector<float>& values) {
-  law::Tensor made{{DType::f32, std::move(dims)}, Bytes(values.size() * sizeof(float))};
-  std::memcpy(made.data.data(), values.data(), made.data.size());
-  return made;
-}
-law::Tensor random_f32(TestRandom& random, const Dims& dims, float low, float high) {
-  std::vector<float> values(static_cast<size_t>(law::count_of(dims)));
-  for (float& value : values) {
-    value = random.uniform(low, high);
-  }
-  return f32(dims, values);
-}
-float at(const law::Tensor& tensor, int64_t i) {
-  return std::bit_cast<float>(static_cast<uint32_t>(law::load_bits(DType::f32, tensor.data, i)));
-}
-void put(law::Tensor& tensor, int64_t i, float value) {
-  law::store_bits(DType::f32, tensor.data, i, std::bit_cast<uint32_t>(value));
-}
-
-/// A program with leaves x0, x1, …, the loss in leaf "loss", the gradients in g0, g1, ….
-struct Trained {
-  Built built;
-  size_t inputs;
-  [[nodiscard]] std::vector<law::Tensor> step(const std::vector<law::Tensor>& x) const {
-    std::vector<law::Tensor> state;
-    for (size_t i = 0; i < built.program.leaves.size(); ++i) {
-      const law::Shape& shape = built.program.leaves[i].shape;
-      state.push_back({shape, Bytes(static_cast<size_t>(shape.bytes()))});
-    }
-    for (size_t i = 0; i < x.size(); ++i) {
-      state[inputs + 1 + i] = x[i];  // sorted: g…, loss, x…
-    }
-    return law::run_step(built.program, state, built.constants, nullptr);
-  }
-  [[nodiscard]] int64_t count(Kind kind) const {
-    int64_t found = 0;
-    for (const law::Record& record : built.program.records) {
-      found += record.kind == kind ? 1 : 0;
-    }
-    return found;
-  }
-};
-
-Trained train(const std::vector<law::Tensor>& x, const Make& make) {
-  Builder builder;
-  Values leaves;
-  for (size_t i = 0; i < x.size(); ++i) {
-    leaves.push_back(builder.leaf("x" + std::to_string(i), x[i].shape));
-  }
-  const Value loss = make(builder, leaves);
-  const Values gradients = builder.gradients(loss, leaves);
-  for (size_t i = 0; i < x.size(); ++i) {
-    builder.set_next(builder.leaf("g" + std::to_string(i), x[i].shape), gradients[i]);
-  }
-  builder.set_next(builder.leaf("loss", {DType::f32, {}}), loss);
-  Result<Built> built = builder.finish();
-  EXPECT_TRUE(built.ok()) << (built.ok() ? "" : built.error().message());
-  return built.ok() ? Trained{std::move(*built), x.size()} : Trained{{}, 0};
-}
-
-std::vector<law::Tensor> gradients_of(const std::vector<law::Tensor>& x, const Make& make) {
-  const Trained trained = train(x, make);
-  return trained.inputs == 0 ? std::vector<law::Tensor>(x.size()) : trained.step(x);
-}
-
-/// Central differences at up to `probes` elements of each input.
-void expect_numeric(const std::vector<law::Tensor>& x, const Make& make, float h, int64_t probes) {
-  const Trained trained = train(x, make);
-  ASSERT_EQ(trained.inputs, x.size());
-  const std::vector<law::Tensor> out = trained.step(x);
-  for (size_t input = 0; input < x.size(); ++input) {
-    const int64_t count = x[input].shape.count();
-    const int64_t stride = std::max<int64_t>(1, count / probes);
-    for (int64_t i = 0; i < count; i += stride) {
-      std::vector<law::Tensor> moved = x;
-      const float high = at(x[input], i) + h;
-      const float low = at(x[input], i) - h;
-      put(moved[input], i, high);
-      const double up = at(trained.step(moved)[x.size()], 0);
-      put(moved[input], i, low);
-      const double down = at(trained.step(moved)[x.size()], 0);
-      const double slope = (up - down) / (static_cast<double>(high) - low);
-      EXPECT_NEAR(at(out[input], i), slope, 4e-3 + 0.01 * std::abs(slope))
-          << "input " << input << " element " << i;
-    }
-  }
-}
-
-/// Any value as a loss: a weighted sum of its elements, so that no two are alike.
-Value weigh(Builder& builder, Value y) {
-  const Dims dims = builder.shape(y).dims;
-  TestRandom random(99);
-  const Value weighted =
-      builder.multiply(y, builder.constant(random_f32(random, dims, -1.0F, 1.0F)));
-  law::ReduceAttr all;
-  for (size_t axis = 0; axis < dims.size(); ++axis) {
-    all.axes.push_back(static_cast<uint8_t>(axis));
-  }
-  return builder.reduce_all(weighted, all);
-}
-
-void expect_numeric_of(const std::vector<Dims>& dims, const Make& make, float low, float high) {
-  TestRandom random(7);
-  std::vector<law::Tensor> x;
-  x.reserve(dims.size());
-  for (const Dims& d : dims) {
-    x.push_back(random_f32(random, d, low, high));
-  }
-  expect_numeric(
-      x, [&](Builder& b, const Values& in) { return weigh(b, make(b, in)); }, 0x1p-8F, 12);
-}
+using test::at;
+using test::expect_numeric;
+using test::expect_numeric_of;
+using test::f32;
+using test::gradients_of;
+using test::Make;
+using test::put;
+using test::random_f32;
+using test::train;
+using test::Trained;
+using test::Values;
+using test::weigh;
 
 MapNode input(uint8_t arg) {
   return {MapOp::input, arg, DType::f32, 0};
@@ -412,9 +308,10 @@ TEST(Gradients, WhatIsNotDifferentiableSaysSo) {
        [](Builder& b, const Values& in) {
          return b.reduce_all(in[0], {ReduceOp::maximum, {0, 1, 2, 3}});
        }},
-      {"gather",
+      {"scan",
        [](Builder& b, const Values& in) {
-         return b.reduce_all(b.gather(in[0], b.scalar_i64(0)), {ReduceOp::sum, {0, 1, 2}});
+         const Value running = b.scan(in[0], {ReduceOp::maximum, false});
+         return b.reduce_all(running, {ReduceOp::sum, {0, 1, 2, 3}});
        }},
       {"max_pool_grad",
        [](Builder& b, const Values& in) {

@@ -68,6 +68,28 @@ struct Builder::Impl : Graph {};
 [[nodiscard]] law::MapNode cast_node(law::DType type);
 [[nodiscard]] law::MapNode op_node(law::MapOp op);
 
+[[nodiscard]] law::MapNode bool_node(bool value);
+
+/// 0, 1, … count − 1 as i64.
+[[nodiscard]] Value iota(Builder& builder, int64_t count);
+
+/// One axis of a window, and how many places it has. Errors: bad_shape.
+struct Window {
+  int64_t size, kernel, stride, dilation, low, high;
+};
+[[nodiscard]] Result<int64_t> window_count(const Window& w);
+
+/// One record on its way back: a copy, since the graph grows under our hands.
+struct Step {
+  law::Record record;
+  std::vector<Value> in;
+  std::vector<bool> wanted;
+  Value y, dy;
+};
+/// Of a record that moves elements by indices, an average pool or a scan: the gradient of each
+/// wanted input, in the dims of the input; dead where not wanted. Errors are the builder's.
+[[nodiscard]] std::vector<Value> index_gradients(Builder& builder, const Step& step);
+
 /// One map record to differentiate: its inputs, its output y, and dy, the gradient of y.
 struct MapCall {
   law::MapAttr expression;

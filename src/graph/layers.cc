@@ -11,7 +11,12 @@ using law::DType;
 using law::MapOp;
 using law::ReduceOp;
 
-/// 0, 1, … count − 1 as i64.
+Error bad(const char* what) {
+  return refuse(Code::bad_graph, what);
+}
+
+}  // namespace
+
 Value iota(Builder& builder, int64_t count) {
   law::Tensor tensor{{DType::i64, {count}}, {}};
   tensor.data.resize(static_cast<size_t>(tensor.shape.bytes()));
@@ -20,12 +25,6 @@ Value iota(Builder& builder, int64_t count) {
   }
   return builder.constant(std::move(tensor));
 }
-
-Error bad(const char* what) {
-  return refuse(Code::bad_graph, what);
-}
-
-}  // namespace
 
 Value Builder::unary(MapOp op, Value x) {
   return map({{input_node(0), op_node(op)}}, std::span(&x, 1));

@@ -203,6 +203,7 @@ class Derivation {
   void back(uint32_t term);
   bool back_binary(const Term& term, uint32_t self, uint32_t d);
   bool back_unary(const Term& term, uint32_t self, uint32_t d);
+  bool back_function(const Term& term, uint32_t self, uint32_t d);
   bool back_ternary(const Term& term, uint32_t d);
   void give(uint32_t term, uint32_t gradient);
   /// `d` where `condition`, +0 elsewhere; or the other way round.
@@ -336,23 +337,59 @@ bool Derivation::back_unary(const Term& term, uint32_t self, uint32_t d) {
       give(a, terms_.apply(MapOp::select, positive, d, minus));
       return true;
     }
+    default:
+      return back_function(term, self, d);
+  }
+}
+
+/// The functions on f32. Where a derivative has a pole (log, square_root and its reciprocal at 0)
+/// it is infinite; where a function has run into its limit the derivative is zero, not NaN.
+bool Derivation::back_function(const Term& term, uint32_t self, uint32_t d) {
+  const uint32_t a = term.operand[0];
+  const auto multiply = [this](uint32_t x, uint32_t y) {
+    return terms_.apply(MapOp::multiply, x, y);
+  };
+  const auto give_times = [&](uint32_t factor) { give(a, multiply(d, factor)); };
+  switch (term.op) {
     case MapOp::square_root: {
       const uint32_t root = value_of(self);
       give(a, terms_.apply(MapOp::divide, d, terms_.apply(MapOp::add, root, root)));
       return true;
     }
     case MapOp::exp:
-      give(a, terms_.apply(MapOp::multiply, d, value_of(self)));
+      give_times(value_of(self));
       return true;
     case MapOp::log:
       give(a, terms_.apply(MapOp::divide, d, a));
       return true;
     case MapOp::sin:
-      give(a, terms_.apply(MapOp::multiply, d, terms_.apply(MapOp::cos, a)));
+      give_times(terms_.apply(MapOp::cos, a));
       return true;
     case MapOp::cos: {
-      const uint32_t product = terms_.apply(MapOp::multiply, d, terms_.apply(MapOp::sin, a));
-      give(a, terms_.apply(MapOp::negate, product));
+      give(a, terms_.apply(MapOp::negate, multiply(d, terms_.apply(MapOp::sin, a))));
+      return true;
+    }
+    case MapOp::tanh: {  // 1 − t², one rounding
+      const uint32_t t = value_of(self);
+      const uint32_t minus = terms_.apply(MapOp::negate, t);
+      give_times(terms_.apply(MapOp::fma, minus, t, terms_.constant(1.0F)));
+      return true;
+    }
+    case MapOp::erf: {  // 2/√π·exp(−x²), +0 at ±inf
+      const uint32_t minus = terms_.apply(MapOp::negate, a);
+      const uint32_t bell = terms_.apply(MapOp::exp, multiply(minus, a));
+      give_times(multiply(terms_.constant(0x1.20dd76p+0F), bell));
+      return true;
+    }
+    case MapOp::sigmoid: {  // s·(1 − s)
+      const uint32_t s = value_of(self);
+      give_times(multiply(s, terms_.apply(MapOp::subtract, terms_.constant(1.0F), s)));
+      return true;
+    }
+    case MapOp::reciprocal_square_root: {  // −(y/2)/x, a zero at inf
+      const uint32_t y = value_of(self);
+      const uint32_t half = multiply(terms_.constant(-0.5F), y);
+      give_times(terms_.apply(MapOp::divide, half, a));
       return true;
     }
     default:

@@ -28,6 +28,12 @@ bool pool_applies(const law::Op& op) {
          op.in[0].dims[3] >= vector_lanes / 2;
 }
 
+/// Rows of less than a vector gain nothing.
+bool scatter_add_applies(const law::Op& op) {
+  return op.record->kind == Kind::scatter_add && op.record->out.type == DType::f32 &&
+         op.record->out.count() >= op.in[0].dims[0] * vector_lanes;
+}
+
 void run_map_avx2(const Call& call) {
   run_map(call, map_step_avx2);
 }
@@ -40,6 +46,14 @@ constexpr std::array avx2_kernels{
            pool_applies<Kind::max_pool_grad>,
            no_scratch,
            run_max_pool_grad_avx2},
+    Kernel{
+        "average_pool_avx2", pool_applies<Kind::average_pool>, no_scratch, run_average_pool_avx2},
+    Kernel{"average_pool_grad_avx2",
+           pool_applies<Kind::average_pool_grad>,
+           no_scratch,
+           run_average_pool_grad_avx2},
+    Kernel{"scatter_add_avx2", scatter_add_applies, no_scratch, run_scatter_add_avx2},
+    Kernel{"random_avx2", is_kind<Kind::random>, no_scratch, run_random_avx2},
 };
 
 }  // namespace

@@ -43,10 +43,14 @@ LOCKSTEP_AVX2 inline __m256 minimum8(__m256 a, __m256 b) {
   return _mm256_blendv_ps(tied, canonical_nan8(), _mm256_cmp_ps(a, b, _CMP_UNORD_Q));
 }
 
-bool map_step_avx2(const MapStep& step);        // map_avx2.cc
-bool reduce_avx2_applies(const law::Op& op);    // reduce_avx2.cc
-void run_reduce_avx2(const Call& call);         // reduce_avx2.cc
-void run_max_pool_avx2(const Call& call);       // window_avx2.cc
-void run_max_pool_grad_avx2(const Call& call);  // window_avx2.cc
+bool map_step_avx2(const MapStep& step);            // map_avx2.cc
+bool reduce_avx2_applies(const law::Op& op);        // reduce_avx2.cc
+void run_reduce_avx2(const Call& call);             // reduce_avx2.cc
+void run_max_pool_avx2(const Call& call);           // window_avx2.cc
+void run_max_pool_grad_avx2(const Call& call);      // window_avx2.cc
+void run_average_pool_avx2(const Call& call);       // average_avx2.cc
+void run_average_pool_grad_avx2(const Call& call);  // average_avx2.cc
+void run_scatter_add_avx2(const Call& call);        // scatter_avx2.cc
+void run_random_avx2(const Call& call);             // random_avx2.cc
 
 }  // namespace lockstep::tensor

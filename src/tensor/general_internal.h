@@ -105,6 +105,8 @@ struct ReduceView {
 };
 [[nodiscard]] bool reduce_view(const law::Op& op, ReduceView& view);
 void run_reduce(const Call& call);
+[[nodiscard]] uint64_t identity_of(law::ReduceOp op, law::DType type);
+[[nodiscard]] law::MapOp merge_of(law::ReduceOp op);
 
 // window_kernel.cc
 struct PoolGeometry {
@@ -125,6 +127,31 @@ struct PoolGeometry {
 [[nodiscard]] PoolGeometry pool_geometry(const law::Op& op);
 void run_max_pool(const Call& call);
 void run_max_pool_grad(const Call& call);
+
+// average_kernel.cc
+void run_average_pool(const Call& call);
+void run_average_pool_grad(const Call& call);
+
+// scatter_kernel.cc
+using AddRow = void (*)(float* out, const float* in, int64_t count);  // out[i] += in[i], canonical
+void add_row_portable(float* out, const float* in, int64_t count);
+void run_scatter_add_f32(const Call& call, AddRow add_row);
+void run_scatter_add(const Call& call);
+void run_scatter_set(const Call& call);
+void run_gather_elements(const Call& call);
+
+// scan_kernel.cc
+void run_scan(const Call& call);
+
+// random_kernel.cc
+struct PhiloxStream {
+  uint64_t seed = 0;
+  uint32_t step = 0, id = 0;
+};
+/// The words of counters from `first` on; words.size() is a multiple of four.
+using PhiloxWords = void (*)(const PhiloxStream& stream, uint64_t first, std::span<uint32_t> words);
+void philox_portable(const PhiloxStream& stream, uint64_t first, std::span<uint32_t> words);
+void run_random(const Call& call, PhiloxWords philox, MapFunction fast);
 
 // move_kernel.cc
 void run_gather(const Call& call);

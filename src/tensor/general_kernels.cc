@@ -99,6 +99,10 @@ void run_map_portable(const Call& call) {
   run_map(call, map_step_portable);
 }
 
+void run_random_portable(const Call& call) {
+  run_random(call, philox_portable, map_step_portable);
+}
+
 constexpr std::array portable_kernels{
     Kernel{"map_portable", is_kind<Kind::map>, map_scratch, run_map_portable},
     Kernel{"reduce_portable", is_kind<Kind::reduce>, no_scratch, run_reduce},
@@ -111,6 +115,19 @@ constexpr std::array portable_kernels{
     Kernel{"broadcast_portable", is_kind<Kind::broadcast>, no_scratch, run_strided},
     Kernel{"pad_portable", is_kind<Kind::pad>, no_scratch, run_pad},
     Kernel{"concatenate_portable", is_kind<Kind::concatenate>, no_scratch, run_concatenate},
+    Kernel{"scatter_add_portable", is_kind<Kind::scatter_add>, no_scratch, run_scatter_add},
+    Kernel{"scatter_set_portable", is_kind<Kind::scatter_set>, no_scratch, run_scatter_set},
+    Kernel{"gather_elements_portable",
+           is_kind<Kind::gather_elements>,
+           no_scratch,
+           run_gather_elements},
+    Kernel{"average_pool_portable", is_kind<Kind::average_pool>, no_scratch, run_average_pool},
+    Kernel{"average_pool_grad_portable",
+           is_kind<Kind::average_pool_grad>,
+           no_scratch,
+           run_average_pool_grad},
+    Kernel{"random_portable", is_kind<Kind::random>, no_scratch, run_random_portable},
+    Kernel{"scan_portable", is_kind<Kind::scan>, no_scratch, run_scan},
 };
 
 }  // namespace

@@ -1,7 +1,8 @@
-// Map nodes on f32 with AVX2 and FMA. exp and log are the steps of law::exp_f32 and law::log_f32,
-// one instruction for each rounding.
+// Map nodes on f32 with AVX2 and FMA. The functions are the steps of those in law/functions.cc, one
+// instruction for each rounding.
 #if defined(__x86_64__)
 
+#include "law/erf_table.h"
 #include "tensor/general_avx2.h"
 
 namespace lockstep::tensor {
@@ -72,14 +73,30 @@ LOCKSTEP_AVX2 inline __m256 polynomial8(const float (&coefficients)[count], __m2
   return q;
 }
 
-struct Exp {
-  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+/// `a` where the mask's sign bit is set, else `b`.
+LOCKSTEP_AVX2 inline __m256 choose8(__m256 mask, __m256 a, __m256 b) {
+  return _mm256_blendv_ps(b, a, mask);
+}
+
+LOCKSTEP_AVX2 inline __m256 power_of_two8(__m256i n) {
+  return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, set8(127)), 23));
+}
+
+LOCKSTEP_AVX2 inline __m256 scaled8(__m256 p, __m256i n) {
+  const __m256i n_half = _mm256_srai_epi32(n, 1);
+  const __m256i n_rest = _mm256_sub_epi32(n, n_half);
+  return _mm256_mul_ps(_mm256_mul_ps(p, power_of_two8(n_half)), power_of_two8(n_rest));
+}
+
+struct Exponential {
+  __m256 head, tail;
+  __m256i n;
+  LOCKSTEP_AVX2 static Exponential of(__m256 x) {
     static constexpr float coefficients[] = {
         0x1.6b766cp-10F, 0x1.12307ep-7F, 0x1.555682p-5F, 0x1.5554a2p-3F, 0.5F};
     const __m256 above = _mm256_cmp_ps(x, set8(89.0F), _CMP_GT_OQ);
-    __m256 clamped = _mm256_blendv_ps(x, set8(89.0F), above);
-    const __m256 below = _mm256_cmp_ps(clamped, set8(-104.0F), _CMP_LT_OQ);
-    clamped = _mm256_blendv_ps(clamped, set8(-104.0F), below);
+    __m256 clamped = choose8(above, set8(89.0F), x);
+    clamped = choose8(vanishes(clamped), set8(-104.0F), clamped);
     const __m256 shifted = _mm256_fmadd_ps(clamped, set8(0x1.715476p+0F), set8(0x1.8p+23F));
     const __m256i n = _mm256_sub_epi32(_mm256_castps_si256(shifted), set8(0x4b400000));
     const __m256 n_float = _mm256_sub_ps(shifted, set8(0x1.8p+23F));
@@ -88,15 +105,147 @@ struct Exp {
     const __m256 q = polynomial8(coefficients, r);
     const __m256 head = _mm256_add_ps(set8(1.0F), r);
     const __m256 lost = _mm256_add_ps(_mm256_sub_ps(set8(1.0F), head), r);
-    const __m256 p = _mm256_add_ps(head, _mm256_fmadd_ps(_mm256_mul_ps(r, r), q, lost));
-    const __m256i n_half = _mm256_srai_epi32(n, 1);
-    const __m256i n_rest = _mm256_sub_epi32(n, n_half);
-    const __m256 scaled =
-        _mm256_mul_ps(_mm256_mul_ps(p, power_of_two(n_half)), power_of_two(n_rest));
-    return _mm256_blendv_ps(scaled, canonical_nan8(), _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+    return {head, _mm256_fmadd_ps(_mm256_mul_ps(r, r), q, lost), n};
   }
-  LOCKSTEP_AVX2 static __m256 power_of_two(__m256i n) {
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, set8(127)), 23));
+  LOCKSTEP_AVX2 static __m256 vanishes(__m256 x) {
+    return _mm256_cmp_ps(x, set8(-104.0F), _CMP_LT_OQ);
+  }
+};
+
+/// `result`, NaN where x is.
+LOCKSTEP_AVX2 inline __m256 nan_of(__m256 x, __m256 result) {
+  return choose8(_mm256_cmp_ps(x, x, _CMP_UNORD_Q), canonical_nan8(), result);
+}
+
+struct Exp {
+  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+    const __m256 vanishes = Exponential::vanishes(x);
+    const Exponential e = Exponential::of(_mm256_andnot_ps(vanishes, x));
+    const __m256 value = scaled8(_mm256_add_ps(e.head, e.tail), e.n);
+    return nan_of(x, _mm256_andnot_ps(vanishes, value));
+  }
+};
+
+/// law/functions.cc's logistic: where the mask `upper` is not set the quotient is still to be
+/// multiplied by 2^n.
+struct Logistic {
+  __m256 high, low;
+  __m256i n;
+  LOCKSTEP_AVX2 static Logistic of(__m256 a, __m256 upper) {
+    const __m256 one = set8(1.0F);
+    const Exponential e = Exponential::of(Negate::of(a));
+    const __m256 p = _mm256_add_ps(e.head, e.tail);
+    const __m256 p_lost = _mm256_add_ps(_mm256_sub_ps(e.head, p), e.tail);
+    const __m256 power = power_of_two8(_mm256_max_epi32(e.n, set8(-60)));
+    const __m256 term = _mm256_mul_ps(p, power);
+    const __m256 d = _mm256_add_ps(one, term);
+    const __m256 d_lost =
+        _mm256_fmadd_ps(p_lost, power, _mm256_add_ps(_mm256_sub_ps(one, d), term));
+    const __m256 top = choose8(upper, one, p);
+    const __m256 top_lost = _mm256_andnot_ps(upper, p_lost);
+    const __m256 inverse = _mm256_div_ps(one, d);
+    const __m256 quotient = _mm256_mul_ps(top, inverse);
+    const __m256 left = _mm256_add_ps(_mm256_fnmadd_ps(quotient, d, top), top_lost);
+    const __m256 rest = _mm256_fnmadd_ps(quotient, d_lost, left);
+    return {quotient, _mm256_mul_ps(rest, inverse), e.n};
+  }
+};
+
+struct Sigmoid {
+  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+    const __m256 upper = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_GE_OQ);
+    const __m256 vanishes = Exponential::vanishes(x);
+    const Logistic part = Logistic::of(_mm256_andnot_ps(vanishes, Absolute::of(x)), upper);
+    const __m256 y = _mm256_add_ps(part.high, part.low);
+    // Times 2^0 where y is the result, so that nothing underflows there.
+    const __m256i n = _mm256_andnot_si256(_mm256_castps_si256(upper), part.n);
+    return nan_of(x, _mm256_andnot_ps(vanishes, scaled8(y, n)));
+  }
+};
+
+/// The values for |x| with the signs of x; NaN where x is.
+LOCKSTEP_AVX2 inline __m256 odd8(__m256 x, __m256 value) {
+  return nan_of(x, _mm256_or_ps(value, _mm256_and_ps(x, set8(-0.0F))));
+}
+
+LOCKSTEP_AVX2 inline __m256 square_of8(__m256 a) {
+  const __m256 least = set8(0x1p-30F);
+  const __m256 b = choose8(_mm256_cmp_ps(a, least, _CMP_LT_OQ), least, a);
+  return _mm256_mul_ps(b, b);
+}
+
+struct Tanh {
+  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+    const __m256 a = Absolute::of(x);
+    const __m256 is_near = _mm256_cmp_ps(a, set8(0.5625F), _CMP_LT_OQ);
+    return odd8(x, choose8(is_near, near_zero(a), far_from_zero(a, is_near)));
+  }
+  LOCKSTEP_AVX2 static __m256 near_zero(__m256 a) {
+    static constexpr float coefficients[] = {0x1.29a386p-9F,
+                                             -0x1.0fdbe0p-7F,
+                                             0x1.6434a4p-6F,
+                                             -0x1.b9fb18p-5F,
+                                             0x1.111096p-3F,
+                                             -0x1.555554p-2F};
+    const __m256 z = square_of8(a);
+    return _mm256_fmadd_ps(a, _mm256_mul_ps(z, polynomial8(coefficients, z)), a);
+  }
+  LOCKSTEP_AVX2 static __m256 far_from_zero(__m256 a, __m256 is_near) {
+    const __m256 most = set8(10.0F);
+    __m256 clamped = choose8(_mm256_cmp_ps(a, most, _CMP_GT_OQ), most, a);
+    clamped = choose8(is_near, set8(0.5625F), clamped);
+    const Logistic part = Logistic::of(_mm256_add_ps(clamped, clamped), _mm256_setzero_ps());
+    const __m256 twice = power_of_two8(_mm256_add_epi32(part.n, set8(1)));
+    const __m256 u = _mm256_mul_ps(part.high, twice);
+    const __m256 head = _mm256_sub_ps(set8(1.0F), u);
+    const __m256 lost = _mm256_sub_ps(_mm256_sub_ps(set8(1.0F), head), u);
+    return _mm256_add_ps(head, _mm256_sub_ps(lost, _mm256_mul_ps(part.low, twice)));
+  }
+};
+
+struct Erf {
+  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+    const __m256 a = Absolute::of(x);
+    const __m256 is_near = _mm256_cmp_ps(a, set8(0.5F), _CMP_LE_OQ);
+    return odd8(x, choose8(is_near, near_zero(a), far_from_zero(a)));
+  }
+  LOCKSTEP_AVX2 static __m256 near_zero(__m256 a) {
+    static constexpr float coefficients[] = {
+        0x1.3567fcp-8F, -0x1.b66b42p-6F, 0x1.ce2554p-4F, -0x1.812734p-2F, 0x1.06eba8p-3F};
+    return _mm256_fmadd_ps(a, polynomial8(coefficients, square_of8(a)), a);
+  }
+  LOCKSTEP_AVX2 static __m256 far_from_zero(__m256 a) {
+    const __m256 most = set8(0x1.fffffep+1F);
+    const __m256 clamped = choose8(_mm256_cmp_ps(a, most, _CMP_LT_OQ), a, most);
+    const __m256 twice = _mm256_sub_ps(_mm256_add_ps(clamped, clamped), set8(0.5F));
+    const __m256 shifted = _mm256_add_ps(twice, set8(0x1.8p+23F));
+    // An interval is a lane of a row of the table; only its low three bits are looked at.
+    const __m256i interval = _mm256_castps_si256(shifted);
+    const __m256 middle =
+        _mm256_fmadd_ps(_mm256_sub_ps(shifted, set8(0x1.8p+23F)), set8(0.5F), set8(0.25F));
+    const __m256 t = _mm256_sub_ps(clamped, middle);
+    constexpr size_t rows = std::size(law::erf_table);
+    __m256 q = entry8(0, interval);
+    for (size_t i = 1; i + 1 < rows; ++i) {
+      q = _mm256_fmadd_ps(q, t, entry8(i, interval));
+    }
+    return _mm256_add_ps(entry8(rows - 1, interval), q);
+  }
+  LOCKSTEP_AVX2 static __m256 entry8(size_t row, __m256i interval) {
+    return _mm256_permutevar8x32_ps(_mm256_loadu_ps(law::erf_table[row]), interval);
+  }
+};
+
+struct ReciprocalSquareRoot {
+  LOCKSTEP_AVX2 static __m256 of(__m256 x) {
+    const __m256 zero = _mm256_setzero_ps();
+    const __m256 large = _mm256_cmp_ps(x, set8(1.0F), _CMP_GE_OQ);
+    const __m256 moved = _mm256_mul_ps(x, choose8(large, set8(0x1p-64F), set8(0x1p+64F)));
+    const __m256 root = _mm256_mul_ps(_mm256_sqrt_ps(_mm256_div_ps(set8(1.0F), moved)),
+                                      choose8(large, set8(0x1p-32F), set8(0x1p+32F)));
+    const __m256 at_zero = _mm256_or_ps(set8(__builtin_inff()), _mm256_and_ps(x, set8(-0.0F)));
+    const __m256 value = choose8(_mm256_cmp_ps(x, zero, _CMP_EQ_OQ), at_zero, root);
+    return choose8(_mm256_cmp_ps(x, zero, _CMP_GE_OQ), value, canonical_nan8());
   }
 };
 
@@ -244,6 +393,14 @@ bool step_f32(const MapStep& step) {
       return each1<Exp>(step);
     case MapOp::log:
       return each1<Log>(step);
+    case MapOp::tanh:
+      return each1<Tanh>(step);
+    case MapOp::erf:
+      return each1<Erf>(step);
+    case MapOp::sigmoid:
+      return each1<Sigmoid>(step);
+    case MapOp::reciprocal_square_root:
+      return each1<ReciprocalSquareRoot>(step);
     case MapOp::bitcast:
       return each1<Canonical>(step);
     case MapOp::fma:

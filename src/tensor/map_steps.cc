@@ -81,6 +81,14 @@ bool step_f32(const MapStep& step) {
       return each1<float>(step, law::cos_f32);
     case MapOp::sin:
       return each1<float>(step, law::sin_f32);
+    case MapOp::tanh:
+      return each1<float>(step, law::tanh_f32);
+    case MapOp::erf:
+      return each1<float>(step, law::erf_f32);
+    case MapOp::sigmoid:
+      return each1<float>(step, law::sigmoid_f32);
+    case MapOp::reciprocal_square_root:
+      return each1<float>(step, law::reciprocal_square_root_f32);
     default:
       return compare<float>(step);
   }

@@ -10,34 +10,6 @@ using law::ReduceOp;
 
 constexpr auto lane_count = static_cast<size_t>(limits::reduce_lanes);
 
-uint64_t identity_of(ReduceOp op, DType type) {
-  switch (op) {
-    case ReduceOp::sum:
-      return 0;
-    case ReduceOp::product:
-      return law::one_of(type);
-    case ReduceOp::maximum:
-      return law::lowest_of(type);
-    case ReduceOp::minimum:
-      break;
-  }
-  return law::highest_of(type);
-}
-
-MapOp merge_of(ReduceOp op) {
-  switch (op) {
-    case ReduceOp::sum:
-      return MapOp::add;
-    case ReduceOp::product:
-      return MapOp::multiply;
-    case ReduceOp::maximum:
-      return MapOp::maximum;
-    case ReduceOp::minimum:
-      break;
-  }
-  return MapOp::minimum;
-}
-
 /// How two accumulators of one type merge. `Value` is what a lane holds.
 struct MergeF32 {
   using Value = float;
@@ -151,6 +123,34 @@ struct Reduction {
 };
 
 }  // namespace
+
+uint64_t identity_of(ReduceOp op, DType type) {
+  switch (op) {
+    case ReduceOp::sum:
+      return 0;
+    case ReduceOp::product:
+      return law::one_of(type);
+    case ReduceOp::maximum:
+      return law::lowest_of(type);
+    case ReduceOp::minimum:
+      break;
+  }
+  return law::highest_of(type);
+}
+
+MapOp merge_of(ReduceOp op) {
+  switch (op) {
+    case ReduceOp::sum:
+      return MapOp::add;
+    case ReduceOp::product:
+      return MapOp::multiply;
+    case ReduceOp::maximum:
+      return MapOp::maximum;
+    case ReduceOp::minimum:
+      break;
+  }
+  return MapOp::minimum;
+}
 
 bool reduce_view(const law::Op& op, ReduceView& view) {
   const auto& attr = std::get<law::ReduceAttr>(op.record->attributes);
