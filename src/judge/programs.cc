@@ -82,8 +82,10 @@ Result<void> check_work(const Registered& program, const model::Assignment& assi
   if (assignment.steps < 1 || assignment.steps > uint32_t{limits::task_steps_max}) {
     return wrong("a task has 1 to " + std::to_string(limits::task_steps_max) + " steps");
   }
-  if (assignment.claim_every < 1 || assignment.claim_every > assignment.steps) {
-    return wrong("state roots are claimed every 1 to `steps` steps");
+  if (assignment.claim_every < 1 ||
+      assignment.claim_every > model::claim_every_max(assignment.steps)) {
+    return wrong("state roots are claimed every 1 to " +
+                 std::to_string(model::claim_every_max(assignment.steps)) + " steps");
   }
   // A division: the product of a hostile program's cost and the steps may not fit.
   if (assignment.operations % assignment.steps != 0 ||

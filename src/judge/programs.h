@@ -41,7 +41,7 @@ class Programs {
                                     uint32_t claim_every);
 
 /// What an assignment must say besides its leaves: steps 1 to limits::task_steps_max, claim_every 1
-/// to steps, operations = steps × the program's. Errors: wrong_claim.
+/// to model::claim_every_max(steps), operations = steps × the program's. Errors: wrong_claim.
 [[nodiscard]] Result<void> check_work(const Registered& program,
                                       const model::Assignment& assignment);
 

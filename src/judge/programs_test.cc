@@ -95,7 +95,7 @@ TEST(Programs, ListEntriesAndWorkFollowFromTheShape) {
   EXPECT_TRUE(refused([](auto& w) { w.steps = 0; }));
   EXPECT_TRUE(refused([&](auto& w) { w.steps = 101, w.operations = 101 * program.operations; }));
   EXPECT_TRUE(refused([](auto& w) { w.claim_every = 0; }));
-  EXPECT_TRUE(refused([](auto& w) { w.claim_every = 11; }));
+  EXPECT_TRUE(refused([](auto& w) { w.claim_every = 10; }));
   EXPECT_TRUE(refused([](auto& w) { ++w.operations; }));
   EXPECT_TRUE(refused([](auto& w) { w.operations = 0; }));
 }

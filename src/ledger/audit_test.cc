@@ -117,7 +117,7 @@ TEST(Draw, RefusesWhatIsNoNextPreimage) {
   EXPECT_EQ(code(world.requester.node, {world.job_id(), chain[2]}), Code::wrong_state);
 }
 
-TEST(Draw, StopsAtTheAuditBudget) {
+TEST(Draw, BeyondTheAuditBudgetTheRequesterAudits) {
   AuditWorld world;
   uint32_t seen = 0;
   for (uint32_t i = 0; i < 64 && seen < 3; ++i) {
@@ -133,11 +133,21 @@ TEST(Draw, StopsAtTheAuditBudget) {
                                          world.work(lease, world.providers[0], part(2 * i + 1))});
     const auto events = world.reveal(job);
     const size_t drawn = world.audit(id).tasks.size();
-    const auto phase = drawn == 0   ? AuditPhase::none
-                       : drawn == 1 ? AuditPhase::drawn
-                                    : AuditPhase::lapsed;
-    EXPECT_EQ(world.audit(id).phase, phase);
-    EXPECT_EQ(count<AuditLapsed>(events), drawn == 2 ? 1U : 0U);
+    EXPECT_EQ(world.audit(id).phase, drawn == 0 ? AuditPhase::none : AuditPhase::drawn);
+    EXPECT_FALSE(find<AuditLapsed>(events));
+    const auto chosen = find<AuditorDrawn>(events);
+    ASSERT_EQ(chosen.has_value(), drawn > 0);
+    if (chosen) {
+      const Party& auditor = drawn == 1 ? world.auditor : world.requester;
+      EXPECT_EQ(chosen->auditor, auditor.node.public_key());
+    }
+    if (drawn == 2) {
+      // It is paid nothing, and when it does not audit either nobody does.
+      const Amount budget = world.job(job).audit_budget;
+      world.wait_until(world.audit(id).deadline_ms);
+      EXPECT_EQ(world.audit(id).phase, AuditPhase::lapsed);
+      EXPECT_EQ(world.job(job).audit_budget, budget);
+    }
     seen |= drawn == 1 ? 1U : drawn == 2 ? 2U : 0U;
   }
   EXPECT_EQ(seen, 3U);
@@ -480,7 +490,7 @@ TEST(Audit, AFalseSaltIsADisagreement) {
 TEST(Audit, TheClaimantsOwnerIsNotItsAuditor) {
   AuditWorld world;
   const Party sibling = {world.providers[0].owner, some_key(77)};
-  world.must(sibling.owner, model::RegisterNode{sibling.node.public_key(), model::Role::auditor});
+  world.must(sibling.owner, world.registration(sibling, model::Role::auditor));
   world.start();
   for (uint32_t i = 0; i < 8; ++i) {
     const ClaimId id = world.drawn_claim(world.some_works(1, i));

@@ -50,11 +50,14 @@ Amount price_in(const Job& job, uint64_t operations) {
   return model::price_of(operations, job.terms.price_per_unit).value();
 }
 
-uint64_t deadline_for(const Turn& turn, const Lease& lease, uint64_t operations) {
+uint64_t redo_ms(const Lease& lease, uint64_t operations) {
   const Wide rate = std::max<uint64_t>(lease.operations_per_second, 1);
   const Wide redo = (Wide{operations} * 2 * 1000 + rate - 1) / rate;
-  const auto bounded = static_cast<uint64_t>(std::min<Wide>(redo, limits::redo_ms_max));
-  return turn.time_ms + turn.state.genesis.answer_ms + bounded;
+  return static_cast<uint64_t>(std::min<Wide>(redo, limits::redo_ms_max));
+}
+
+uint64_t deadline_for(const Turn& turn, const Lease& lease, uint64_t operations) {
+  return turn.time_ms + turn.state.genesis.answer_ms + redo_ms(lease, operations);
 }
 
 Amount unlocked(const State& state, const PublicKey& owner) {
@@ -107,20 +110,25 @@ void end_audit(State& state, Claim& claim, AuditPhase phase) {
   claim.audit.phase = phase;
   claim.audit.disagreed.clear();
   claim.audit.deadline_ms = 0;
+  touch(state, claim.job);
 }
 
-Amount pay_audit(State& state, Claim& claim, const std::vector<uint32_t>& tasks) {
+Amount pay_audit(State& state, const ClaimId& id, const std::vector<uint32_t>& tasks) {
+  Claim& claim = state.claims.at(id);
   Job& job = *place_of(state, claim).job;
   Amount all;
   for (const uint32_t place : tasks) {
     const Task& task = claim.tasks[place];
     const bool reserve = is_paid_from_reserve(task);
     Amount& source = reserve ? job.reserve : job.audit_budget;
-    const Amount paid = std::min(price_in(job, task.operations), source);
+    const Amount most = reserve || is_funded(state, id) ? source : Amount();
+    const Amount paid = std::min(price_in(job, task.operations), most);
     source = minus(source, paid);
     all = plus(all, paid);
     if (!reserve) {
       job.paid = plus(job.paid, paid);
+      Amount& known = state.audits[id].paid;
+      known = plus(known, paid);
     }
   }
   if (all > Amount()) {
@@ -130,6 +138,40 @@ Amount pay_audit(State& state, Claim& claim, const std::vector<uint32_t>& tasks)
     account.balance = plus(account.balance, all);
   }
   return all;
+}
+
+bool is_funded(const State& state, const ClaimId& id) {
+  const auto money = state.audits.find(id);
+  return money == state.audits.end() || money->second.funded;
+}
+
+void return_audits(State& state, const JobId& id) {
+  Job& job = state.jobs.at(id);
+  Amount kept;  // for void work that is not paid yet
+  for (const auto& [claim_id, claim] : state.claims) {
+    for (const Task& task : claim.tasks) {
+      const bool waits = claim.job == id && task.status == TaskStatus::voided;
+      kept = waits ? plus(kept, price_in(job, task.operations)) : kept;
+    }
+  }
+  for (auto& [claim_id, money] : state.audits) {
+    const Claim& claim = state.claims.at(claim_id);
+    if (claim.job != id || job.reserve <= kept) {
+      continue;
+    }
+    Amount gone;
+    for (const uint32_t place : claim.audit.tasks) {
+      const Task& task = claim.tasks[place];
+      gone = is_paid_from_reserve(task) ? plus(gone, price_in(job, task.operations)) : gone;
+    }
+    const Amount due = std::min(gone, money.paid);
+    const Amount more =
+        std::min(minus(std::max(due, money.returned), money.returned), minus(job.reserve, kept));
+    job.reserve = minus(job.reserve, more);
+    job.audit_budget = plus(job.audit_budget, more);
+    job.paid = minus(job.paid, more);  // the slash pays it, not the job
+    money.returned = plus(money.returned, more);
+  }
 }
 
 }  // namespace lockstep::ledger

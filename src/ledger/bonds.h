@@ -23,6 +23,8 @@ struct Found {
 [[nodiscard]] bool is_open(const Task& task);
 /// Of a claimed task's operations, at the job's price.
 [[nodiscard]] Amount price_in(const Job& job, uint64_t operations);
+/// Twice the lease's stated time for `operations`, bounded.
+[[nodiscard]] uint64_t redo_ms(const Lease& lease, uint64_t operations);
 /// The deadline of somebody who has D, and twice the lease's stated time for `operations`.
 [[nodiscard]] uint64_t deadline_for(const Turn& turn, const Lease& lease, uint64_t operations);
 
@@ -39,6 +41,11 @@ void forfeit_audit_bond(State& state, Claim& claim);
 void end_audit(State& state, Claim& claim, AuditPhase phase);
 /// Pays the auditor's owner the price of these tasks: from the reserve (as far as it goes) for void
 /// work and for convicted work, else from the audit budget. Returns what was paid.
-Amount pay_audit(State& state, Claim& claim, const std::vector<uint32_t>& tasks);
+Amount pay_audit(State& state, const ClaimId& id, const std::vector<uint32_t>& tasks);
+/// Whether the budget had enough left for the claim's audit when it was drawn.
+[[nodiscard]] bool is_funded(const State& state, const ClaimId& id);
+/// Audits of work that has become void are paid from the slash: what they took from the audit
+/// budget goes back there, as far as the reserve does not have to pay the void work itself.
+void return_audits(State& state, const JobId& id);
 
 }  // namespace lockstep::ledger

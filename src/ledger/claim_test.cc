@@ -33,7 +33,8 @@ TEST_F(Claims, TheWholePath) {
   world.post_claim(lease_b, b, works(lease_b, b, 10, 20));
   EXPECT_EQ(world.job(job).counted_operations, 30 * world.step_cost());
   EXPECT_EQ(balance(a), lks(500));
-  EXPECT_FALSE(world.ledger().next_due_ms().has_value());  // open as long as its owner likes
+  // Open as long as its owner likes, while anything happens to it; 70 tasks are left to do.
+  EXPECT_EQ(world.ledger().next_due_ms(), world.now() + 600'000 + 70 * 2 * world.step_cost());
 
   close_job();
   const uint64_t closed = world.now();

@@ -77,7 +77,7 @@ void close_audits(State& state, const std::set<LeaseId>& leases) {
       continue;
     }
     if (phase >= AuditPhase::committed && phase <= AuditPhase::unopened) {
-      (void)pay_audit(state, claim, claim.audit.tasks);
+      (void)pay_audit(state, id, claim.audit.tasks);
     }
     end_audit(state, claim, AuditPhase::done);
   }
@@ -175,6 +175,7 @@ void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origin
 void convict(Turn& turn, const DisputeKey& dispute) {
   State& state = turn.state;
   const PublicKey owner = place_of(state, state.claims.at(dispute.first)).lease->owner;
+  touch(state, state.claims.at(dispute.first).job);
   const Slash slash = slash_leases(state, owner);
   const Amount reward = reward_challenger(state, dispute);
   drop_disputes(state, slash.leases);
@@ -183,7 +184,9 @@ void convict(Turn& turn, const DisputeKey& dispute) {
   const Amount reserve = minus(minus(slash.amount, slash.burned), reward);
   turn.events.emplace_back(Slashed{owner, slash.amount, slash.burned, reward, reserve});
   for (const auto& [job, tasks] : condemned) {
+    touch(state, job);
     spread_void(turn, job, tasks);
+    return_audits(state, job);
   }
 }
 

@@ -88,7 +88,7 @@ TEST(Challenge, RefusesUnknownTasksOwnWorkAndTooLittleStake) {
   EXPECT_EQ(failure(world.challenge(world.requester.node, world.id, 0)), Code::low_stake);
   const auto sibling = some_key(77);
   world.must(world.providers[0].owner,
-             model::RegisterNode{sibling.public_key(), model::Role::auditor});
+             world.registration({world.providers[0].owner, sibling}, model::Role::auditor));
   EXPECT_EQ(failure(world.challenge(sibling, world.id, 0)), Code::not_allowed);
   EXPECT_TRUE(world.state().disputes.empty());
 }
@@ -380,6 +380,7 @@ TEST(Conviction, TakesTheLocksOfAllLeasesOfTheOwner) {
   const Amount honest = world.lease(world.honest_lease).locked;
   const Amount bond = bond_for(world);
   const Amount balance = world.account(world.auditor.owner).balance;
+  const Amount budget = world.job(world.job_id()).audit_budget;
   const auto events = world.convict_liar();
   const auto slashed = find<Slashed>(events);
   ASSERT_TRUE(slashed);
@@ -393,7 +394,10 @@ TEST(Conviction, TakesTheLocksOfAllLeasesOfTheOwner) {
   EXPECT_EQ(world.state().totals.burned, burned);
   EXPECT_EQ(world.account(world.providers[0].owner).stake, minus(minus(lks(500), first), second));
   EXPECT_EQ(world.account(world.providers[0].owner).locked, Amount());
-  EXPECT_EQ(world.job(world.job_id()).reserve, minus(minus(first, up(first)), bond));
+  // The audit of the liar's other task is paid from the slash: the budget is as it was.
+  EXPECT_EQ(world.job(world.job_id()).audit_budget, budget);
+  EXPECT_EQ(world.job(world.job_id()).reserve,
+            minus(minus(minus(first, up(first)), bond), world.price()));
   EXPECT_EQ(world.job(world.other_job).reserve, minus(second, up(second)));
   // The price of the task it agreed to, and the reward.
   EXPECT_EQ(world.account(world.auditor.owner).balance, plus(plus(balance, world.price()), bond));

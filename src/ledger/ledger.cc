@@ -31,8 +31,11 @@ Result<Amount> total_of(const model::Genesis& genesis) {
 }
 
 Result<void> check_genesis(const model::Genesis& genesis) {
-  for (const uint64_t duration :
-       {genesis.epoch_ms, genesis.block_ms, genesis.answer_ms, genesis.final_window_ms}) {
+  for (const uint64_t duration : {genesis.epoch_ms,
+                                  genesis.block_ms,
+                                  genesis.answer_ms,
+                                  genesis.final_window_ms,
+                                  genesis.job_idle_ms}) {
     if (duration == 0 || duration > duration_max_ms) {
       return refuse(Code::out_of_range, "a duration of the genesis is 0 or too long");
     }

@@ -194,18 +194,50 @@ TEST(Transfer, Refusals) {
 TEST(RegisterNode, Refusals) {
   World world;
   const crypto::SecretKey& owner = world.requester.owner;
-  const auto code = [&](const PublicKey& node) {
-    return refusal(world, owner, model::RegisterNode{node, model::Role::provider});
+  const auto code = [&](const crypto::SecretKey& node) {
+    return refusal(world, owner, world.registration({owner, node}, model::Role::provider));
   };
-  EXPECT_EQ(code(world.requester.node.public_key()), Code::already_there);
-  EXPECT_EQ(code(world.auditor.node.public_key()), Code::already_there);
-  EXPECT_EQ(code(world.auditor.owner.public_key()), Code::not_allowed);
-  EXPECT_EQ(code(owner.public_key()), Code::not_allowed);
-  const model::RegisterNode mine{world.stranger.public_key(), model::Role::provider};
+  EXPECT_EQ(code(world.requester.node), Code::already_there);
+  EXPECT_EQ(code(world.auditor.node), Code::already_there);
+  EXPECT_EQ(code(world.auditor.owner), Code::not_allowed);
+  EXPECT_EQ(code(owner), Code::not_allowed);
+  const auto mine = world.registration({owner, world.stranger}, model::Role::provider);
   EXPECT_EQ(refusal(world, world.stranger, mine), Code::not_allowed);
   EXPECT_EQ(refusal(world, world.requester.node, mine), Code::not_allowed);
   world.must(owner, mine);
   EXPECT_EQ(world.state().nodes.at(mine.node), (Node{owner.public_key(), mine.role}));
+}
+
+TEST(RegisterNode, NobodyTakesAKeyThatDidNotConsent) {
+  World world;
+  const crypto::SecretKey& owner = world.requester.owner;
+  const test::Party party = {owner, test::some_key(77)};
+  const auto good = world.registration(party, model::Role::provider);
+  const auto refused = [&](const auto& change) {
+    model::RegisterNode body = good;
+    change(body);
+    return refusal(world, owner, body);
+  };
+  EXPECT_EQ(refused([](auto& body) { body.consent = {}; }), Code::bad_signature);
+  EXPECT_EQ(refused([](auto& body) { body.role = model::Role::auditor; }), Code::bad_signature);
+  EXPECT_EQ(refused([&](auto& body) { body.node = world.stranger.public_key(); }),
+            Code::bad_signature);
+  EXPECT_EQ(refused([](auto& body) { body.consent.bytes[3] ^= 1; }), Code::bad_signature);
+  // Meant for another owner, and for another network.
+  EXPECT_EQ(refusal(world, world.auditor.owner, good), Code::bad_signature);
+  const model::NodeConsent consent{owner.public_key(), model::Role::provider};
+  EXPECT_EQ(refusal(world, owner, model::register_node({}, party.node, consent)),
+            Code::bad_signature);
+  // The same bytes signed as something else are no consent.
+  auto other = good;
+  other.consent =
+      model::sign(
+          party.node, {world.network(), model::SignedKind::quote, 0}, codec::encode(consent))
+          .signature;
+  EXPECT_EQ(refusal(world, owner, other), Code::bad_signature);
+  EXPECT_FALSE(world.state().nodes.contains(party.node.public_key()));
+  world.must(owner, good);
+  EXPECT_EQ(world.state().nodes.at(party.node.public_key()).owner, owner.public_key());
 }
 
 TEST(Stake, MovesBothWaysUnlessLocked) {
@@ -390,7 +422,7 @@ TEST_F(OpenLease, RefusesWhoMayNot) {
 
 TEST_F(OpenLease, RefusesOneOwnerOnBothSides) {
   const test::Party own{world.requester.owner, some_key(77)};
-  world.must(own.owner, model::RegisterNode{own.node.public_key(), model::Role::provider});
+  world.must(own.owner, world.registration(own, model::Role::provider));
   const auto quote = world.sign_as(own.node, SignedKind::quote, codec::encode(world.quote(own)));
   EXPECT_EQ(take(quote), Code::not_allowed);
 }

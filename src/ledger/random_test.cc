@@ -1,282 +1,26 @@
-// Thousands of random transactions, good and bad: money is neither made nor lost, a failure changes
-// nothing, and the ledger always comes to rest with every job settled.
+// Random histories: money is neither made nor lost, a failure changes nothing, what does not belong
+// into a block changes nothing, and when everybody stops, all money comes to rest.
 #include <gtest/gtest.h>
 
-#include <set>
+#include <cstdlib>
 
-#include "ledger/test_world.h"
+#include "ledger/test_crowd.h"
+#include "ledger/test_invariants.h"
 
 namespace lockstep::ledger {
 namespace {
 
 using model::SignedKind;
+using test::check_state;
+using test::Crowd;
 using test::lks;
-using test::nano;
-using test::some_hash;
-using test::Work;
 
-/// Somebody who sends anything, mostly something that has a chance.
-class Crowd {
- public:
-  explicit Crowd(uint64_t seed) : random_(seed) {
-    for (const test::Party& party : world.providers) {
-      keys_.push_back(party.owner);
-      keys_.push_back(party.node);
-    }
-    for (const test::Party& party : {world.requester, world.auditor}) {
-      keys_.push_back(party.owner);
-      keys_.push_back(party.node);
-    }
-    keys_.push_back(world.stranger);
-  }
-
-  /// A transaction's signer and body.
-  std::pair<crypto::SecretKey, model::Transaction> next() {
-    switch (random_.below(17)) {
-      case 0:
-        return {any_key(), model::Transfer{any_key().public_key(), any_amount()}};
-      case 1:
-        return {any_key(),
-                model::RegisterNode{test::some_key(random_.below(30)).public_key(),
-                                    static_cast<model::Role>(random_.below(3))}};
-      case 2:
-        return {any_key(), model::AddStake{any_amount()}};
-      case 3:
-        return {any_key(), model::WithdrawStake{any_amount()}};
-      case 4:
-        return {or_any(world.requester.owner), some_terms()};
-      case 5:
-      case 6:
-        return some_lease();
-      case 7:
-        return {or_any(world.requester.node), model::CloseLease{pick(world.state().leases)}};
-      case 8:
-        if (random_.chance(8)) {
-          return {or_any(world.requester.node), model::CloseJob{pick(world.state().jobs)}};
-        }
-        return some_claim();
-      case 9:
-      case 10:
-      case 11:
-        return some_claim();
-      case 12:
-        return some_preimage();
-      case 13:
-      case 14:
-        return some_challenge();
-      default:
-        return some_audit();
-    }
-  }
-
-  void close_all() {
-    for (const auto& [id, job] : std::map(world.state().jobs)) {
-      world.send(world.requester.node, model::CloseJob{id});
-    }
-  }
-
-  test::World world;
-
- private:
-  const crypto::SecretKey& any_key() { return keys_[random_.below(keys_.size())]; }
-  const crypto::SecretKey& or_any(const crypto::SecretKey& key) {
-    return random_.chance(8) ? any_key() : key;
-  }
-  const crypto::SecretKey& key_of(const PublicKey& node) {
-    for (const crypto::SecretKey& key : keys_) {
-      if (key.public_key() == node) {
-        return or_any(key);
-      }
-    }
-    return any_key();
-  }
-  Amount any_amount() {
-    return nano(static_cast<int64_t>(random_.next() >> random_.below(64)) *
-                (random_.chance(8) ? -1 : 1));
-  }
-  /// A key of the map; sometimes one that is not there.
-  template <class Map>
-  typename Map::key_type pick(const Map& map) {
-    if (map.empty() || random_.chance(16)) {
-      return {};
-    }
-    auto at = map.begin();
-    std::advance(at, static_cast<int64_t>(random_.below(map.size())));
-    return at->first;
-  }
-  const test::Party& any_provider() { return world.providers[random_.below(3)]; }
-
-  model::OpenJob some_terms() {
-    model::OpenJob terms = world.terms();
-    terms.operations = world.step_cost() * (1 + random_.below(40));
-    terms.tasks = 1 + random_.below(40);
-    terms.price_per_unit = nano(static_cast<int64_t>(random_.next() >> (14 + random_.below(20))));
-    const std::array<uint32_t, 3> shares = {0, 300'000, 1'000'000};
-    terms.share_millionths = shares[random_.below(3)];
-    if (random_.chance(2)) {
-      terms.finality = model::FinalityRule::span;
-      terms.span_ms = 1 + random_.below(5000);
-    }
-    return terms;
-  }
-
-  std::pair<crypto::SecretKey, model::Transaction> some_lease() {
-    const JobId id = pick(world.state().jobs);
-    const test::Party& provider = any_provider();
-    model::Quote quote = world.quote(provider);
-    const auto found = world.state().jobs.find(id);
-    if (found != world.state().jobs.end()) {
-      quote.price_per_unit = found->second.terms.price_per_unit;
-    }
-    quote.operations_per_second = random_.below(100);
-    const auto paper = world.sign_as(provider.node, SignedKind::quote, codec::encode(quote));
-    return {or_any(world.requester.node), model::OpenLease{id, paper}};
-  }
-
-  std::pair<crypto::SecretKey, model::Transaction> some_claim() {
-    const LeaseId id = pick(world.state().leases);
-    const auto found = world.state().leases.find(id);
-    if (found == world.state().leases.end()) {
-      return {any_key(), model::PostClaim{id, {}}};
-    }
-    model::PostClaim body{id, {}};
-    const uint64_t count = 1 + random_.below(4);
-    for (uint64_t i = 0; i < count; ++i) {
-      test::WorkPlan plan;
-      plan.part = static_cast<uint32_t>(random_.chance(16) ? random_.below(50) : part_++);
-      plan.steps = 1 + static_cast<uint32_t>(random_.below(3));
-      for (uint64_t reads = random_.below(3); reads > 0; --reads) {
-        plan.reads.push_back(works_.empty() ? TaskId{} : pick(works_));
-      }
-      const Work work = world.work(id, provider_of(found->second), plan);
-      works_[work.id] = work;
-      body.entries.push_back(work.entry(!random_.chance(4)));
-    }
-    return {key_of(random_.chance(8) ? world.requester.node.public_key() : found->second.node),
-            body};
-  }
-  const test::Party& provider_of(const Lease& lease) {
-    for (const test::Party& party : world.providers) {
-      if (party.node.public_key() == lease.node && !random_.chance(30)) {
-        return party;
-      }
-    }
-    return any_provider();
-  }
-
-  std::pair<crypto::SecretKey, model::Transaction> some_preimage() {
-    const JobId id = pick(world.state().jobs);
-    const auto found = world.state().jobs.find(id);
-    const uint64_t known = found == world.state().jobs.end() ? 0 : found->second.revealed;
-    const uint64_t next = random_.chance(8) ? random_.below(50) : known + 1;
-    return {or_any(world.requester.node),
-            model::RevealPreimage{id, test::World::requester_chain().at(next)}};
-  }
-
-  /// The roots an auditor finds: the claimed ones, or now and then others.
-  std::vector<Hash> audited(const Task& task) {
-    std::vector<Hash> roots = works_.at(task.id).roots;
-    if (lies_.contains(task.id)) {
-      roots[0].bytes[0] ^= 1;
-    }
-    return roots;
-  }
-
-  std::pair<crypto::SecretKey, model::Transaction> some_audit() {
-    const ClaimId id = pick_audited();
-    const auto found = world.state().claims.find(id);
-    if (found == world.state().claims.end()) {
-      return {any_key(), model::CommitAudit{id, {}}};
-    }
-    const Claim& claim = found->second;
-    const Audit& audit = claim.audit;
-    const crypto::SecretKey& auditor = key_of(audit.auditor);
-    model::CommitAudit commit{id, {}};
-    model::OpenSalts salts{id, {}};
-    model::RevealAudit reveal{id, {}};
-    for (const uint32_t place : audit.tasks) {
-      const Task& task = claim.tasks[place];
-      if (audit.phase == AuditPhase::drawn && random_.chance(6)) {
-        lies_.insert(task.id);
-      }
-      commit.commitments.push_back(
-          model::audit_commitment(audited(task), audit.auditor, some_hash(1)));
-      salts.salts.push_back(works_.at(task.id).salt);
-      reveal.tasks.push_back({audited(task), some_hash(1)});
-    }
-    switch (audit.phase) {
-      case AuditPhase::committed:
-        return {key_of(world.state().leases.at(claim.lease).node), salts};
-      case AuditPhase::opened:
-      case AuditPhase::unopened:
-        return {auditor, reveal};
-      case AuditPhase::must_challenge:
-        return {auditor, model::Challenge{id, audit.disagreed.front(), some_hash(2), some_hash(1)}};
-      default:
-        return {auditor, commit};
-    }
-  }
-  ClaimId pick_audited() {
-    std::map<ClaimId, bool> open;
-    for (const auto& [id, claim] : world.state().claims) {
-      if (claim.audit.phase >= AuditPhase::drawn && claim.audit.phase < AuditPhase::done) {
-        open[id] = true;
-      }
-    }
-    return pick(open);
-  }
-
-  ClaimId pick_unfinal() {
-    std::map<ClaimId, bool> open;
-    for (const auto& [id, claim] : world.state().claims) {
-      if (!claim.final) {
-        open[id] = true;
-      }
-    }
-    return pick(open);
-  }
-  std::pair<crypto::SecretKey, model::Transaction> some_challenge() {
-    if (!world.state().disputes.empty() && random_.chance(2)) {
-      return some_move();
-    }
-    const auto by = or_any(world.auditor.node);
-    if (planned_ && random_.chance(2)) {
-      return {by, *planned_};
-    }
-    planned_ = model::Challenge{pick_unfinal(),
-                                static_cast<uint32_t>(random_.below(3)),
-                                some_hash(random_.below(5)),
-                                some_hash(1)};
-    const model::Challenge& plan = *planned_;
-    const Hash commitment = model::challenge_commitment(
-        plan.claim, plan.task, plan.own_root, by.public_key(), plan.salt);
-    return {by, model::CommitChallenge{commitment}};
-  }
-  std::pair<crypto::SecretKey, model::Transaction> some_move() {
-    const auto [claim, task] = world.state().disputes.begin()->first;
-    const Dispute& dispute = world.state().disputes.begin()->second;
-    if (!dispute.asked) {
-      model::Place place;
-      place.tree = static_cast<model::Tree>(random_.below(4));
-      return {key_of(dispute.challenger), model::AskOpen{claim, task, place}};
-    }
-    model::Answer answer;
-    answer.place = *dispute.asked;
-    const auto found = works_.find(world.state().claims.at(claim).tasks[task].id);
-    if (found != works_.end() && !random_.chance(4)) {
-      answer.salt = found->second.salt;
-      answer.hashes = found->second.roots;
-    }
-    return {any_key(), model::PostAnswer{claim, task, answer}};
-  }
-
-  test::Random random_;
-  std::vector<crypto::SecretKey> keys_;
-  std::map<TaskId, Work> works_;
-  std::set<TaskId> lies_;
-  std::optional<model::Challenge> planned_;
-  uint32_t part_ = 1000;
-};
+/// How many times as much is tried.
+uint64_t soak() {
+  const char* const factor = std::getenv("LOCKSTEP_SOAK");
+  const uint64_t value = factor == nullptr ? 1 : std::strtoull(factor, nullptr, 10);
+  return std::max<uint64_t>(value, 1);
+}
 
 /// Everything under the root but the nonces.
 std::vector<std::pair<std::string, Bytes>> lasting(const State& state) {
@@ -285,40 +29,23 @@ std::vector<std::pair<std::string, Bytes>> lasting(const State& state) {
   return entries;
 }
 
-void check_leases(const State& state) {
-  for (const auto& [id, lease] : state.leases) {
-    const Job& job = state.jobs.at(lease.job);
-    const auto price = [&](uint64_t operations) {
-      return model::price_of(operations, job.terms.price_per_unit).value();
-    };
-    EXPECT_EQ(lease.paid, price(lease.final_operations));
-    EXPECT_EQ(lease.pending.add(lease.paid).value(), price(lease.counted_operations));
-  }
-  for (const auto& [owner, account] : state.accounts) {
-    EXPECT_LE(account.locked, account.stake);
-    EXPECT_GE(account.locked, Amount());
-    EXPECT_GE(account.balance, Amount());
-  }
-  for (const auto& [id, job] : state.jobs) {
-    EXPECT_GE(job.escrow, Amount());
-    EXPECT_GE(job.audit_budget, Amount());
-    EXPECT_GE(job.reserve, Amount());
-  }
+uint64_t some_advance(test::Random& random) {
+  return 100 + random.below(random.chance(16) ? 6000 : 200);
+}
+
+/// A network whose jobs are idle after a short or a long time.
+model::Genesis some_rules(test::Random& random) {
+  model::Genesis rules;
+  rules.job_idle_ms = random.of({1000U, 5000U, 30'000U, 600'000U});
+  return rules;
 }
 
 /// One block of one transaction, beside the same block without it. Returns whether it succeeded.
 bool one_block(Crowd& crowd, test::Random& random) {
   test::World& world = crowd.world;
   const auto [key, body] = crowd.next();
-  model::Signed transaction = world.transaction(key, body);
-  const uint64_t advance = 100 + random.below(random.chance(16) ? 6000 : 200);
-  if (random.chance(40)) {
-    transaction.nonce += 1;  // not its signer's: no block may have it
-    const Hash before = world.state().root();
-    EXPECT_FALSE(world.ledger().apply(world.input({transaction}, advance)).ok());
-    EXPECT_EQ(world.state().root(), before);
-    return false;
-  }
+  const model::Signed transaction = world.transaction(key, body);
+  const uint64_t advance = some_advance(random);
   EXPECT_TRUE(world.ledger().admit(transaction, 0).ok());
   Ledger empty = world.ledger();
   const BlockInput with = world.input({transaction}, advance);
@@ -328,8 +55,64 @@ bool one_block(Crowd& crowd, test::Random& random) {
     EXPECT_TRUE(lasting(world.state()) == lasting(empty.state())) << "kind " << body.index();
     return false;
   }
-  EXPECT_EQ(world.state().sum().value(), lks(5000));
   return true;
+}
+
+/// Up to ten transactions for one block, all made from the state before it.
+std::vector<model::Signed> some_transactions(Crowd& crowd, test::Random& random) {
+  std::vector<model::Signed> transactions;
+  std::map<PublicKey, uint64_t> ahead;
+  const uint64_t count = 1 + random.below(10);
+  transactions.reserve(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    const auto [key, body] = crowd.next();
+    transactions.push_back(crowd.world.transaction(key, body, ahead[key.public_key()]++));
+  }
+  return transactions;
+}
+
+/// The block with one of its transactions twice, or one that does not belong into it: an old one,
+/// or one of another nonce, network, kind, signer or body. No ledger may take it.
+void refuse_forged(Crowd& crowd,
+                   test::Random& random,
+                   std::vector<model::Signed> transactions,
+                   const std::optional<model::Signed>& old) {
+  test::World& world = crowd.world;
+  model::Signed& victim = transactions[random.below(transactions.size())];
+  switch (random.below(8)) {
+    case 0:
+      transactions.emplace_back(victim);
+      break;
+    case 1:
+      if (old) {
+        transactions.insert(transactions.begin(), *old);
+        break;
+      }
+      [[fallthrough]];
+    case 2:
+      victim.nonce += 1;
+      break;
+    case 3:
+      victim.network = {test::some_hash(random.next())};
+      break;
+    case 4:
+      victim.kind = SignedKind::header;
+      break;
+    case 5:
+      victim.signer = world.stranger.public_key() == victim.signer ? world.sequencer.public_key()
+                                                                   : world.stranger.public_key();
+      break;
+    case 6:
+      victim.body.push_back(0);
+      break;
+    default:
+      victim.signature.bytes[random.below(64)] ^= 1;
+  }
+  const Hash before = world.state().root();
+  const auto refused = world.ledger().apply(world.input(transactions));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, Code::bad_block);
+  EXPECT_EQ(world.state().root(), before);
 }
 
 /// Empty blocks until nothing is due. Each must bring the ledger further.
@@ -346,28 +129,33 @@ void come_to_rest(test::World& world) {
   }
 }
 
-TEST(Random, MoneyIsNeitherMadeNorLostAndJobsEnd) {
-  size_t succeeded = 0;
-  size_t settled = 0;
-  size_t final_claims = 0;
-  size_t slashed = 0;
-  for (uint64_t seed = 0; seed < 20; ++seed) {
-    SCOPED_TRACE(seed);
-    Crowd crowd(seed);
-    test::Random random(seed + 1000);
-    for (int i = 0; i < 300; ++i) {
-      succeeded += one_block(crowd, random) ? 1 : 0;
-      check_leases(crowd.world.state());
-      ASSERT_FALSE(testing::Test::HasFailure()) << "after " << i;
-    }
-    crowd.close_all();
-    come_to_rest(crowd.world);
-    const State& state = crowd.world.state();
-    check_leases(state);
+/// No money waits for anybody: all of it is somebody's, burned, or the treasury's.
+void check_rest(const State& state) {
+  for (const auto& [id, job] : state.jobs) {
+    EXPECT_EQ(job.status, JobStatus::settled);
+  }
+  for (const auto& [id, claim] : state.claims) {
+    EXPECT_TRUE(claim.final);
+    EXPECT_EQ(claim.audit.bond, Amount());
+  }
+  Amount owned = state.totals.burned.add(state.totals.treasury).value();
+  for (const auto& [owner, account] : state.accounts) {
+    EXPECT_EQ(account.locked, Amount()) << "every lock has an end";
+    owned = owned.add(account.balance).value().add(account.stake).value();
+  }
+  EXPECT_EQ(owned, lks(5000));
+  EXPECT_TRUE(state.disputes.empty());
+  EXPECT_TRUE(state.active.empty());
+  EXPECT_TRUE(state.dismissed.empty());
+  EXPECT_TRUE(state.awaited.empty());
+}
+
+/// What a run reached, so that it can be seen that it was about something.
+struct Reached {
+  size_t settled = 0, final_claims = 0, slashed = 0;
+  void note(const State& state) {
     for (const auto& [id, job] : state.jobs) {
-      EXPECT_EQ(job.status, JobStatus::settled);
-      EXPECT_EQ(job.escrow, Amount());
-      ++settled;
+      settled += job.status == JobStatus::settled ? 1 : 0;
     }
     for (const auto& [id, claim] : state.claims) {
       final_claims += claim.final ? 1 : 0;
@@ -375,29 +163,131 @@ TEST(Random, MoneyIsNeitherMadeNorLostAndJobsEnd) {
     for (const auto& [id, lease] : state.leases) {
       slashed += lease.status == LeaseStatus::slashed ? 1 : 0;
     }
-    for (const auto& [owner, account] : state.accounts) {
-      EXPECT_EQ(account.locked, Amount()) << "every lock has an end";
-    }
-    EXPECT_TRUE(state.disputes.empty());
-    EXPECT_EQ(state.sum().value(), lks(5000));
   }
-  // The run reached what it is about.
+};
+
+TEST(Random, AFailureChangesNothingAndJobsEnd) {
+  size_t succeeded = 0;
+  Reached reached;
+  for (uint64_t seed = 0; seed < 12 * soak(); ++seed) {
+    SCOPED_TRACE(seed);
+    Crowd crowd(seed);
+    test::Random random(seed + 1000);
+    for (int i = 0; i < 300; ++i) {
+      succeeded += one_block(crowd, random) ? 1 : 0;
+      check_state(crowd.world.state());
+      ASSERT_FALSE(testing::Test::HasFailure()) << "after " << i;
+    }
+    crowd.close_all();
+    come_to_rest(crowd.world);
+    check_state(crowd.world.state());
+    check_rest(crowd.world.state());
+    reached.note(crowd.world.state());
+  }
   EXPECT_GT(succeeded, 500U);
-  EXPECT_GT(settled, 50U);
-  EXPECT_GT(final_claims, 100U);
-  EXPECT_GT(slashed, 5U);
+  EXPECT_GT(reached.settled, 30U);
+  EXPECT_GT(reached.final_claims, 50U);
+  EXPECT_GT(reached.slashed, 3U);
 }
 
-TEST(Random, TheSameBlocksGiveTheSameRoot) {
-  const auto run = [] {
-    Crowd crowd(7);
-    for (int i = 0; i < 200; ++i) {
-      const auto [key, body] = crowd.next();
-      crowd.world.send(key, body);
+TEST(Random, WhenEverybodyStopsAllMoneyComesToRest) {
+  // The longest chain of deadlines: tasks and audits of the slowest machine, an hour each.
+  constexpr uint64_t bound_ms = uint64_t{12} * 3'600'000;
+  Reached reached;
+  for (uint64_t seed = 0; seed < 60 * soak(); ++seed) {
+    SCOPED_TRACE(seed);
+    test::Random random(seed + 5000);
+    Crowd crowd(seed + 100, some_rules(random));
+    for (uint64_t left = random.below(60); left > 0; --left) {
+      crowd.world.block(some_transactions(crowd, random), some_advance(random));
     }
-    return crowd.world.state().root();
-  };
-  EXPECT_EQ(run(), run());
+    const uint64_t stopped_ms = crowd.world.now();
+    ASSERT_NO_FATAL_FAILURE(come_to_rest(crowd.world));
+    EXPECT_LT(crowd.world.now() - stopped_ms, bound_ms);
+    check_state(crowd.world.state());
+    check_rest(crowd.world.state());
+    reached.note(crowd.world.state());
+  }
+  EXPECT_GT(reached.settled, 60U);
+  EXPECT_GT(reached.final_claims, 60U);
+  EXPECT_GT(reached.slashed, 5U);
+}
+
+TEST(Random, LongHistoriesKeepEveryInvariant) {
+  size_t sent = 0;
+  size_t succeeded = 0;
+  std::map<Ending, size_t> endings;
+  for (uint64_t seed = 0; seed < 6 * soak(); ++seed) {
+    SCOPED_TRACE(seed);
+    test::Random random(seed + 9000);
+    Crowd crowd(seed + 9000, some_rules(random));
+    std::optional<model::Signed> old;
+    auto nonces = crowd.world.state().nonces;
+    for (int i = 0; i < 360; ++i) {
+      const auto transactions = some_transactions(crowd, random);
+      if (random.chance(30)) {
+        refuse_forged(crowd, random, transactions, old);
+      }
+      const auto events = crowd.world.block(transactions, some_advance(random));
+      sent += transactions.size();
+      succeeded += transactions.size() - test::count<TransactionFailed>(events);
+      for (const Event& event : events) {
+        if (const auto* ended = std::get_if<DisputeEnded>(&event)) {
+          ++endings[ended->ending];
+        }
+      }
+      old = transactions[random.below(transactions.size())];
+      test::check_nonces(nonces, crowd.world.state().nonces);
+      nonces = crowd.world.state().nonces;
+      check_state(crowd.world.state());
+      if (random.chance(20)) {
+        test::check_proofs(crowd.world.state(), random);
+      }
+      ASSERT_FALSE(testing::Test::HasFailure()) << "after " << i;
+    }
+  }
+  EXPECT_GT(sent, 10'000U);
+  EXPECT_GT(succeeded, 2000U);
+  for (const Ending ending : {Ending::proof_refuted,
+                              Ending::bad_answer,
+                              Ending::claimant_silent,
+                              Ending::proof_holds,
+                              Ending::challenger_silent}) {
+    EXPECT_GT(endings[ending], 0U) << static_cast<int>(ending);
+  }
+  (void)std::printf("%zu transactions, %zu with an effect\n", sent, succeeded);
+}
+
+TEST(Random, AReplayOfTheSameBlocksGivesTheSameRoots) {
+  for (uint64_t seed = 0; seed < 6 * soak(); ++seed) {
+    SCOPED_TRACE(seed);
+    test::Random random(seed + 7000);
+    Crowd crowd(seed + 7000, some_rules(random));
+    Ledger begun = crowd.world.ledger();  // everybody registered
+    std::optional<Ledger> middle;
+    std::vector<BlockInput> blocks;
+    std::vector<Hash> roots;
+    const uint64_t length = 20 + random.below(80);
+    const uint64_t half = random.below(length);
+    for (uint64_t i = 0; i < length; ++i) {
+      if (i == half) {
+        middle = crowd.world.ledger();
+      }
+      blocks.push_back(crowd.world.input(some_transactions(crowd, random), some_advance(random)));
+      ASSERT_TRUE(crowd.world.ledger().apply(blocks.back()).ok());
+      roots.push_back(crowd.world.state().root());
+    }
+    for (uint64_t i = 0; i < length; ++i) {
+      ASSERT_TRUE(begun.apply(blocks[i]).ok());
+      ASSERT_EQ(begun.state_root(), roots[i]) << i;
+      if (i >= half) {
+        ASSERT_TRUE(middle->apply(blocks[i]).ok());
+        ASSERT_EQ(middle->state_root(), roots[i]) << i;
+      }
+    }
+    EXPECT_EQ(begun.next_due_ms(), crowd.world.ledger().next_due_ms());
+    EXPECT_EQ(begun.state().awaited, middle->state().awaited);
+  }
 }
 
 }  // namespace

@@ -65,8 +65,13 @@ void convict(Turn& turn, const DisputeKey& dispute);
 void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origins);
 
 // Finality and settlement: settle.cc
-/// Makes claims final, pays them, settles closed jobs and unlocks the stakes of their leases.
+/// Makes claims final, pays them, closes jobs to which nothing happens any more, settles closed
+/// jobs and unlocks the stakes of their leases.
 void settle_due(Turn& turn);
+/// An open job and its open leases; everything else goes on.
+void close_job(Turn& turn, const JobId& id);
+/// Something happened to the job: it is not idle, if it is open.
+void touch(State& state, const JobId& id);
 /// Takes one pending task of a claim out of what is counted and paid: its status becomes `status`,
 /// the money goes back to the job's escrow.
 void uncount(Turn& turn, Claim& claim, uint32_t task, TaskStatus status);

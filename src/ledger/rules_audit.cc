@@ -61,7 +61,7 @@ using Promises = std::map<JobId, Amount>;
 Promises promises_of(const State& state) {
   Promises promises;
   for (const auto& [id, claim] : state.claims) {
-    if (is_promised(claim.audit.phase)) {
+    if (is_promised(claim.audit.phase) && is_funded(state, id)) {
       Amount& sum = promises[claim.job];
       sum = plus(sum, budget_of(state.jobs.at(claim.job), claim));
     }
@@ -142,7 +142,8 @@ void appoint(Turn& turn, const ClaimId& id, const Found& found) {
   audit.commitments.clear();
   audit.salts.clear();
   Amount bond = bond_of(state, *found.job, largest_drawn(*found.claim));
-  auto chosen = choose_auditor(audit, candidates_of(state, found, bond));
+  auto chosen = is_funded(state, id) ? choose_auditor(audit, candidates_of(state, found, bond))
+                                     : std::nullopt;
   if (!chosen) {
     if (contains(audit.excused, found.job->terms.requester)) {
       lapse(turn, id, *found.claim);
@@ -185,15 +186,15 @@ void draw(Turn& turn, const ClaimId& id, Claim& claim, Promises& promises) {
   turn.events.emplace_back(ClaimDrawn{id, audit.seed, audit.block, audit.tasks});
   if (audit.tasks.empty()) {
     audit.phase = AuditPhase::none;
+    touch(turn.state, claim.job);
     return;
   }
   Amount& promised = promises[claim.job];
   const Amount with_this = plus(promised, budget_of(job, claim));
-  if (with_this > job.audit_budget) {
-    lapse(turn, id, claim);
-    return;
-  }
-  promised = with_this;
+  AuditMoney& money = turn.state.audits[id];
+  money.funded = with_this <= job.audit_budget;
+  // Nobody audits for nothing but the requester, whose model it is.
+  promised = money.funded ? with_this : promised;
   appoint(turn, id, found);
 }
 
@@ -234,8 +235,9 @@ bool agrees(const Claim& claim, size_t drawn, const std::vector<Hash>& roots) {
 }
 
 /// What an auditor agreed to stands; it is not paid where the salts stayed closed.
-Amount accept(Turn& turn, Claim& claim, const std::vector<uint32_t>& agreed) {
-  const Amount paid = pay_audit(turn.state, claim, agreed);
+Amount accept(Turn& turn, const ClaimId& id, const std::vector<uint32_t>& agreed) {
+  const Amount paid = pay_audit(turn.state, id, agreed);
+  Claim& claim = turn.state.claims.at(id);
   for (const uint32_t place : agreed) {
     Task& task = claim.tasks[place];
     task.available = true;
@@ -380,7 +382,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::RevealAudit& b
       (same ? agreed : disagreed).push_back(audit.tasks[i]);
     }
   }
-  const Amount paid = accept(turn, claim, agreed);
+  const Amount paid = accept(turn, body.claim, agreed);
   if (disagreed.empty()) {
     end_audit(turn.state, claim, AuditPhase::done);
     turn.events.emplace_back(AuditAgreed{body.claim, signer.key, paid});

@@ -340,6 +340,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   claim.block = turn.height;
   claim.posted_ms = turn.time_ms;
   claim.tasks = std::move(tasks);
+  touch(state, lease.job);
   claim.audit.phase = job.terms.share_millionths > 0 ? AuditPhase::waiting : AuditPhase::none;
   turn.events.emplace_back(ClaimPosted{id, body.lease, more});
   // Each void task gives those that read from it an epoch of their own; what read from it and was
@@ -354,6 +355,19 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   return {};
 }
 
+namespace {
+
+bool has_slashed_lease(const State& state, const JobId& job) {
+  return std::any_of(state.leases.begin(), state.leases.end(), [&](const auto& entry) {
+    return entry.second.job == job && entry.second.status == LeaseStatus::slashed;
+  });
+}
+
+}  // namespace
+
+/// What was read and never claimed may be a convicted provider's: then its readers are void, and
+/// paid from the slash. Where nobody was convicted the requester could have claimed it, for it
+/// holds the receipt: its readers did what they were asked, and are paid as ever.
 void unread_due(Turn& turn) {
   std::map<JobId, std::vector<TaskId>> missing;
   for (const auto& [key, deadline_ms] : turn.state.awaited) {
@@ -365,7 +379,9 @@ void unread_due(Turn& turn) {
     for (const TaskId& task : tasks) {
       turn.state.awaited.erase({job, task});
     }
-    spread_void(turn, job, tasks);
+    if (has_slashed_lease(turn.state, job)) {
+      spread_void(turn, job, tasks);
+    }
   }
 }
 

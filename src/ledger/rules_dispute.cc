@@ -13,6 +13,9 @@ namespace {
 constexpr uint32_t answers_max = 16;
 /// Of one node, unused: the oldest gives way.
 constexpr size_t turns_max = 64;
+/// The dearest bond is 16 times the first: a friend of the claimant, who loses bonds on purpose,
+/// must not make it more than an honest challenger has.
+constexpr uint32_t doublings_max = 4;
 
 struct Open {
   Found found;
@@ -96,21 +99,42 @@ void uphold(Turn& turn, const DisputeKey& key, End end) {
   convict(turn, key);
 }
 
-/// The challenger is wrong, or went away: its bond goes to the claimant.
+/// What a challenge of the task takes: each dispute that ended for the claimant doubles it, so that
+/// nobody puts its pay off again and again.
+Amount dearer_bond(const State& state, const DisputeKey& key, Amount bond) {
+  const auto lost = state.dismissed.find(key);
+  const uint32_t doublings =
+      lost == state.dismissed.end() ? 0 : std::min(lost->second, doublings_max);
+  const auto dearer = bond.multiply(int64_t{1} << doublings);
+  return dearer.ok() ? *dearer : Amount::from_nano(INT64_MAX);
+}
+
+/// A lost bond goes to the claimant, but no more than a first one: the rest goes to the treasury,
+/// so that a friend of the claimant cannot make challenges dear for nothing.
+void lose_bond(State& state, const DisputeKey& key, const Dispute& dispute) {
+  if (dispute.bond == Amount()) {
+    return;
+  }
+  const Found found = place_of(state, state.claims.at(key.first));
+  const uint64_t operations = found.claim->tasks.at(key.second).operations;
+  const Amount share = std::min(dispute.bond, bond_of(state, *found.job, operations));
+  take_locked(state, owner_of(state, dispute.challenger), dispute.bond);
+  Account& claimant = state.accounts[found.lease->owner];
+  claimant.balance = plus(claimant.balance, share);
+  state.totals.treasury = plus(state.totals.treasury, minus(dispute.bond, share));
+}
+
+/// The challenger is wrong, or went away: it loses its bond.
 void dismiss(Turn& turn, const DisputeKey& key, End end) {
   State& state = turn.state;
   const auto dispute = state.disputes.find(key);
   CHECK(dispute != state.disputes.end());
   tell_end(turn, key, dispute->second, end);
-  const Amount bond = dispute->second.bond;
-  if (bond > Amount()) {
-    take_locked(state, owner_of(state, dispute->second.challenger), bond);
-    const Found found = place_of(state, state.claims.at(key.first));
-    Account& claimant = state.accounts[found.lease->owner];
-    claimant.balance = plus(claimant.balance, bond);
-  }
+  lose_bond(state, key, dispute->second);
+  ++state.dismissed[key];
   Claim& claim = state.claims.at(key.first);
   claim.disputed_ms = turn.time_ms;
+  touch(state, claim.job);
   if (claim.audit.phase == AuditPhase::must_challenge) {
     claim.audit.deadline_ms =
         std::max(claim.audit.deadline_ms, turn.time_ms + state.genesis.answer_ms);
@@ -155,6 +179,13 @@ bool list_binds(const Audit& audit, uint32_t task) {
   return !(asked && drawn && audit.salts.empty());
 }
 
+/// The salt that the claimant opened for a drawn task: it answers under no other.
+std::optional<Hash> opened_salt(const Audit& audit, uint32_t task) {
+  const auto drawn = std::find(audit.tasks.begin(), audit.tasks.end(), task);
+  const auto place = static_cast<size_t>(drawn - audit.tasks.begin());
+  return place < audit.salts.size() ? std::optional(audit.salts[place]) : std::nullopt;
+}
+
 /// The commitment of an earlier block that gives the signer its turn. Errors: wrong_reveal,
 /// wrong_state (of this block).
 Result<Hash> find_turn(const Turn& turn, const Signer& signer, const model::Challenge& body) {
@@ -197,6 +228,20 @@ void turn_audit_bond(State& state, Claim& claim, uint32_t task, Amount bond) {
   }
 }
 
+/// Who must challenge does so at the price that its audit was taken on for; the requester audits
+/// without a bond when nobody else does.
+Amount challenge_bond(const State& state,
+                      const Found& found,
+                      const model::Challenge& body,
+                      bool owes,
+                      const Signer& signer) {
+  if (owes && signer.key == found.job->terms.requester) {
+    return Amount();
+  }
+  const Amount bond = bond_of(state, *found.job, found.claim->tasks.at(body.task).operations);
+  return owes ? bond : dearer_bond(state, {body.claim, body.task}, bond);
+}
+
 }  // namespace
 
 Result<void> apply(Turn& turn, const Signer& signer, const model::CommitChallenge& body) {
@@ -232,10 +277,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::Challenge& bod
                   "challenge it later, if the auditor does not");
   }
   const Hash commitment = owes ? Hash{} : TRY(find_turn(turn, signer, body));
-  // The requester audits without a bond when nobody else does.
-  const bool free = owes && signer.key == found.job->terms.requester;
-  const uint64_t operations = found.claim->tasks[body.task].operations;
-  const Amount bond = free ? Amount() : bond_of(state, *found.job, operations);
+  const Amount bond = challenge_bond(state, found, body, owes, signer);
   if (plus(unlocked(state, owner), owes ? audit.bond : Amount()) < bond) {
     return refuse(Code::low_stake, "the owner's unlocked stake is less than the bond");
   }
@@ -245,6 +287,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::Challenge& bod
   dispute.bond = bond;
   dispute.own_root = body.own_root;
   dispute.list_binds = list_binds(audit, body.task);
+  dispute.kept.salt = opened_salt(audit, body.task);
   dispute.opened_ms = turn.time_ms;
   dispute.deadline_ms = turn.time_ms + state.genesis.answer_ms;
   if (owes) {

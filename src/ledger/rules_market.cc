@@ -152,6 +152,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::Transfer& body
 
 Result<void> apply(Turn& turn, const Signer& signer, const model::RegisterNode& body) {
   (void)TRY(account_of(turn.state, signer.key));
+  TRY(model::verify_consent(body, turn.state.network, signer.key));
   if (turn.state.nodes.contains(body.node)) {
     return refuse(Code::already_there, "the node's key is registered");
   }
@@ -212,6 +213,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::OpenJob& body)
   job.preimage = body.preimages;
   const JobId id{signer.id.hash};
   state.jobs[id] = std::move(job);
+  touch(state, id);
   turn.events.emplace_back(JobOpened{id});
   return {};
 }
@@ -245,6 +247,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::OpenLease& bod
   lease.opened_ms = turn.time_ms;
   const LeaseId id{signer.id.hash};
   state.leases[id] = lease;
+  touch(state, body.job);
   turn.events.emplace_back(LeaseOpened{id, lease.job, lease.node});
   return {};
 }
@@ -259,26 +262,33 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::CloseLease& bo
     return refuse(Code::wrong_state, "the lease is not open");
   }
   close(turn, body.lease, lease);
+  touch(turn.state, lease.job);
   return {};
 }
 
 Result<void> apply(Turn& turn, const Signer& signer, const model::CloseJob& body) {
-  Job& job = *TRY(known(turn.state.jobs, body.job, "job"));
+  const Job& job = *TRY(known(turn.state.jobs, body.job, "job"));
   if (signer.key != job.owner && signer.key != job.terms.requester) {
     return refuse(Code::not_allowed, "only the job's owner or node closes it");
   }
   if (job.status != JobStatus::open) {
     return refuse(Code::wrong_state, "the job is closed");
   }
+  close_job(turn, body.job);
+  return {};
+}
+
+void close_job(Turn& turn, const JobId& id) {
+  Job& job = turn.state.jobs.at(id);
   job.status = JobStatus::closed;
   job.closed_ms = turn.time_ms;
-  for (auto& [id, lease] : turn.state.leases) {
-    if (lease.job == body.job && lease.status == LeaseStatus::open) {
-      close(turn, id, lease);
+  turn.state.active.erase(id);
+  for (auto& [lease_id, lease] : turn.state.leases) {
+    if (lease.job == id && lease.status == LeaseStatus::open) {
+      close(turn, lease_id, lease);
     }
   }
-  turn.events.emplace_back(JobClosed{body.job});
-  return {};
+  turn.events.emplace_back(JobClosed{id});
 }
 
 }  // namespace lockstep::ledger

@@ -4,7 +4,7 @@
 #include <set>
 
 #include "base/check.h"
-#include "ledger/rules.h"
+#include "ledger/bonds.h"
 
 namespace lockstep::ledger {
 namespace {
@@ -16,6 +16,7 @@ struct Pulse {
   uint64_t barrier_ms = never;  // when the earliest claim with an open audit or dispute was posted
   uint64_t latest_ms = 0;       // when the latest claim was posted
   uint64_t disputed_ms = 0;     // when the last dispute that did not convict ended
+  uint64_t work_ms = 0;         // twice that of all unclaimed work on the slowest open lease
   std::vector<std::pair<uint64_t, ClaimId>> unfinal;  // by the time posted
 };
 
@@ -59,6 +60,14 @@ std::map<JobId, Pulse> pulses_of(const State& state) {
       found->second.barrier_ms = 0;  // at most for an answer's time
     }
   }
+  for (const auto& [id, lease] : state.leases) {
+    const auto found = pulses.find(lease.job);
+    if (found != pulses.end() && lease.status == LeaseStatus::open) {
+      const Job& job = state.jobs.at(lease.job);
+      const uint64_t left = job.terms.operations - job.counted_operations;
+      found->second.work_ms = std::max(found->second.work_ms, redo_ms(lease, left));
+    }
+  }
   for (auto& [id, pulse] : pulses) {
     std::sort(pulse.unfinal.begin(), pulse.unfinal.end());
   }
@@ -91,6 +100,16 @@ uint64_t settled_ms(const State& state, const Job& job, const Pulse& pulse) {
     return never;
   }
   return job.closed_ms + state.genesis.epoch_ms;
+}
+
+/// When an open job is closed for its owner, unless something happens to it: what lies in escrow,
+/// and the stakes that its leases lock, must not wait for somebody who is gone. A machine at work
+/// has time to end its task, which may be all that is left of the job.
+uint64_t idle_ms(const State& state, const JobId& id, const Pulse& pulse) {
+  if (state.jobs.at(id).status != JobStatus::open || pulse.barrier_ms != never) {
+    return never;
+  }
+  return state.active.at(id) + state.genesis.job_idle_ms + pulse.work_ms;
 }
 
 Amount price(const Job& job, uint64_t operations) {
@@ -141,8 +160,9 @@ void pay_void(State& state, Job& job, Lease& lease, Task& task) {
   task.status = TaskStatus::paid_void;
 }
 
-void make_final(Turn& turn, Claim& claim) {
+void make_final(Turn& turn, const ClaimId& id) {
   State& state = turn.state;
+  Claim& claim = state.claims.at(id);
   Job& job = state.jobs.at(claim.job);
   Lease& lease = state.leases.at(claim.lease);
   note_readers(state, claim);
@@ -163,6 +183,9 @@ void make_final(Turn& turn, Claim& claim) {
   job.paid = plus(job.paid, more);
   pay(state, lease.owner, more);
   claim.final = true;
+  state.audits.erase(id);
+  state.dismissed.erase(state.dismissed.lower_bound({id, 0}),
+                        state.dismissed.upper_bound({id, UINT32_MAX}));
 }
 
 /// Closed leases get their stake back; a slashed one has none left.
@@ -217,11 +240,13 @@ void settle_due(Turn& turn) {
     size_t finished = 0;
     for (const auto& [posted_ms, claim] : pulse.unfinal) {
       if (final_ms(state, job, pulse, posted_ms) <= turn.time_ms) {
-        make_final(turn, state.claims.at(claim));
+        make_final(turn, claim);
         ++finished;
       }
     }
-    if (finished == pulse.unfinal.size() && settled_ms(state, job, pulse) <= turn.time_ms) {
+    if (idle_ms(state, id, pulse) <= turn.time_ms) {
+      close_job(turn, id);
+    } else if (finished == pulse.unfinal.size() && settled_ms(state, job, pulse) <= turn.time_ms) {
       settle(turn, id);
     }
   }
@@ -232,12 +257,19 @@ std::optional<uint64_t> settle_next_due(const State& state) {
   for (const auto& [id, pulse] : pulses_of(state)) {
     const Job& job = state.jobs.at(id);
     // Claims are final in the order they were posted.
-    next =
-        std::min(next,
-                 pulse.unfinal.empty() ? settled_ms(state, job, pulse)
-                                       : final_ms(state, job, pulse, pulse.unfinal.front().first));
+    next = std::min({next,
+                     idle_ms(state, id, pulse),
+                     pulse.unfinal.empty()
+                         ? settled_ms(state, job, pulse)
+                         : final_ms(state, job, pulse, pulse.unfinal.front().first)});
   }
   return next == never ? std::nullopt : std::optional(next);
+}
+
+void touch(State& state, const JobId& id) {
+  if (state.jobs.at(id).status == JobStatus::open) {
+    state.active[id] = state.totals.time_ms;
+  }
 }
 
 void uncount(Turn& turn, Claim& claim, uint32_t task, TaskStatus status) {

@@ -69,14 +69,39 @@ void append(Entries& entries, std::string_view kind, const Map& map) {
   }
 }
 
+/// Where the key is, or would be.
+size_t place_of(const Entries& entries, const std::string& key) {
+  const auto found = std::lower_bound(
+      entries.begin(), entries.end(), key, [](const auto& entry, const std::string& text) {
+        return entry.first < text;
+      });
+  return static_cast<size_t>(found - entries.begin());
+}
+
+Presence presence_at(const Bytes& message, size_t index) {
+  Presence presence;
+  presence.index = index;
+  presence.entries = message.size() / sizeof(Hash);
+  const uint64_t chunk = presence.index / entries_per_chunk;
+  const size_t first = chunk * limits::chunk_bytes;
+  const ByteView bytes = ByteView(message).subspan(
+      first, std::min<size_t>(limits::chunk_bytes, message.size() - first));
+  presence.path.chunk.assign(bytes.begin(), bytes.end());
+  presence.path.siblings = crypto::path_to_root(state_mode(), message, chunk);
+  return presence;
+}
+
 }  // namespace
 
 Entries State::entries() const {
   Entries entries;
   // In the order of the kinds' names: the whole list is sorted.
   append(entries, "account", accounts);
+  append(entries, "active", active);
+  append(entries, "audit", audits);
   append(entries, "claim", claims);
   append(entries, "claimed", claimed);
+  append(entries, "dismissed", dismissed);
   append(entries, "dispute", disputes);
   append(entries, "job", jobs);
   append(entries, "lease", leases);
@@ -125,26 +150,51 @@ std::string totals_key() {
 
 Result<Presence> prove_presence(const State& state, const std::string& key) {
   const Entries entries = state.entries();
-  const auto found = std::lower_bound(
-      entries.begin(), entries.end(), key, [](const auto& entry, const auto& text) {
-        return entry.first < text;
-      });
-  if (found == entries.end() || found->first != key) {
+  const size_t index = place_of(entries, key);
+  if (index == entries.size() || entries[index].first != key) {
     return refuse(Code::not_registered, "the ledger holds nothing under " + key);
   }
-  const Bytes message = message_of(entries);
-  Presence presence;
-  presence.index = static_cast<uint64_t>(found - entries.begin());
-  presence.entries = entries.size();
-  const uint64_t chunk = presence.index / entries_per_chunk;
-  const size_t first = chunk * limits::chunk_bytes;
-  const ByteView bytes = ByteView(message).subspan(
-      first, std::min<size_t>(limits::chunk_bytes, message.size() - first));
-  presence.path.chunk.assign(bytes.begin(), bytes.end());
-  presence.path.siblings = crypto::path_to_root(state_mode(), message, chunk);
-  return presence;
+  return presence_at(message_of(entries), index);
 }
 
+Result<Absence> prove_absence(const State& state, const std::string& key) {
+  Entries entries = state.entries();
+  const Bytes message = message_of(entries);
+  const size_t index = place_of(entries, key);
+  const auto neighbour = [&](size_t at) {
+    return Neighbour{entries[at].first, std::move(entries[at].second), presence_at(message, at)};
+  };
+  Absence absence;
+  if (index < entries.size()) {
+    if (entries[index].first == key) {
+      return refuse(Code::already_there, "the ledger holds something under " + key);
+    }
+    absence.after = neighbour(index);
+  }
+  if (index > 0) {
+    absence.before = neighbour(index - 1);
+  }
+  return absence;
+}
+
+bool is_absent(const Hash& root, const std::string& key, const Absence& absence) {
+  const auto& [before, after] = absence;
+  const auto is_there = [&](const Neighbour& neighbour) {
+    return is_present(root, neighbour.key, neighbour.bytes, neighbour.presence);
+  };
+  if ((before && !(before->key < key && is_there(*before))) ||
+      (after && !(key < after->key && is_there(*after)))) {
+    return false;
+  }
+  if (before && after) {
+    return before->presence.index + 1 == after->presence.index &&
+           before->presence.entries == after->presence.entries;
+  }
+  if (before) {
+    return before->presence.index + 1 == before->presence.entries;
+  }
+  return after ? after->presence.index == 0 : root == crypto::hash(state_mode(), {});
+}
 bool is_present(const Hash& root,
                 const std::string& key,
                 ByteView bytes,

@@ -265,6 +265,18 @@ struct ChallengeTurn {
   }
 };
 
+/// By claim, while it is not final: what its audit may cost, and did.
+struct AuditMoney {
+  bool funded = true;  // false: the budget was spent when it was drawn; only the requester audits
+  Amount paid;         // from the budget
+  Amount returned;     // of it, to the budget, when convictions had made the work void
+  bool operator==(const AuditMoney&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.funded, self.paid, self.returned);
+  }
+};
+
 /// Network time and pools.
 struct Totals {
   uint64_t height = 0;
@@ -296,9 +308,12 @@ struct State {
   std::map<LeaseId, Lease> leases;
   std::map<ClaimId, Claim> claims;
   std::map<DisputeKey, Dispute> disputes;
-  std::map<Hash, ChallengeTurn> turns;  // by commitment
-  std::map<TaskId, ClaimId> claimed;    // every claimed task, so that none is claimed twice
-  std::map<TaskId, uint64_t> voided;    // when: tasks that read from a false one
+  std::map<JobId, uint64_t> active;          // every open job: when something last happened to it
+  std::map<ClaimId, AuditMoney> audits;      // of unfinal claims with a drawn task
+  std::map<DisputeKey, uint32_t> dismissed;  // of unfinal claims: disputes the claimant survived
+  std::map<Hash, ChallengeTurn> turns;       // by commitment
+  std::map<TaskId, ClaimId> claimed;         // every claimed task, so that none is claimed twice
+  std::map<TaskId, uint64_t> voided;         // when: tasks that read from a false one
 
   // Follows from the claims, so it is not under the root.
   // Read by claimed tasks of the job, not claimed themselves: until when.
@@ -335,5 +350,30 @@ struct Presence {
                               const std::string& key,
                               ByteView bytes,
                               const Presence& presence);
+
+/// An entry beside a key that the state has not.
+struct Neighbour {
+  std::string key;
+  Bytes bytes;
+  Presence presence;
+  bool operator==(const Neighbour&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.key, self.bytes, self.presence);
+  }
+};
+/// That a state has no entry under a key: the entries before and after it lie side by side, or the
+/// one that is there is the last or the first. An empty state has neither.
+struct Absence {
+  std::optional<Neighbour> before, after;
+  bool operator==(const Absence&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.before, self.after);
+  }
+};
+/// Errors: already_there when there is such a key.
+[[nodiscard]] Result<Absence> prove_absence(const State& state, const std::string& key);
+[[nodiscard]] bool is_absent(const Hash& root, const std::string& key, const Absence& absence);
 
 }  // namespace lockstep::ledger

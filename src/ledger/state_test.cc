@@ -69,10 +69,12 @@ TEST(State, EveryKindOfRecordIsUnderTheRoot) {
   add([&](State& state) { state.claims[{key}].tasks.resize(1); });
   add([&](State& state) { state.claims[{key}].audit.salts.resize(1); });
   add([&](State& state) { state.disputes[{{key}, 0}] = {}; });
+  add([&](State& state) { state.active[{key}] = 0; });
+  add([&](State& state) { state.dismissed[{{key}, 0}] = 0; });
   add([&](State& state) { state.turns[key] = {}; });
   add([&](State& state) { state.claimed[{key}] = {}; });
   add([&](State& state) { state.voided[{key}] = 0; });
-  EXPECT_EQ(roots.size(), 16U);
+  EXPECT_EQ(roots.size(), 18U);
 }
 
 TEST(State, EveryEntryIsShownToBeThere) {

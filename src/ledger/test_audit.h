@@ -29,7 +29,7 @@ class AuditWorld : public World {
   Party add_auditor(uint64_t number, int64_t stake) {
     Party party = some_party(number);
     must(requester.owner, model::Transfer{party.owner.public_key(), lks(stake + 1)});
-    must(party.owner, model::RegisterNode{party.node.public_key(), model::Role::auditor});
+    must(party.owner, registration(party, model::Role::auditor));
     must(party.owner, model::AddStake{lks(stake)});
     return party;
   }

@@ -215,6 +215,9 @@ class World {
     quote.expires_ms = now() + 60'000;
     return quote;
   }
+  [[nodiscard]] model::RegisterNode registration(const Party& party, model::Role role) const {
+    return model::register_node(network(), party.node, {party.owner.public_key(), role});
+  }
   [[nodiscard]] model::Signed sign_as(const crypto::SecretKey& key,
                                       model::SignedKind kind,
                                       Bytes body) const {
@@ -320,11 +323,11 @@ class World {
     return std::move(ledger).value();
   }
   void register_all() {
-    must(requester.owner, model::RegisterNode{requester.node.public_key(), model::Role::requester});
-    must(auditor.owner, model::RegisterNode{auditor.node.public_key(), model::Role::auditor});
+    must(requester.owner, registration(requester, model::Role::requester));
+    must(auditor.owner, registration(auditor, model::Role::auditor));
     must(auditor.owner, model::AddStake{lks(500)});
     for (const Party& provider : providers) {
-      must(provider.owner, model::RegisterNode{provider.node.public_key(), model::Role::provider});
+      must(provider.owner, registration(provider, model::Role::provider));
       must(provider.owner, model::AddStake{lks(500)});
     }
     must(requester.owner, model::RegisterProgram{law::encode(small_program()), {}});

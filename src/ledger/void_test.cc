@@ -116,10 +116,12 @@ TEST_F(Void, UnreadWorkGivesWayToWorkThatWasRead) {
   finish();
 }
 
-TEST_F(Void, WhatATaskReadsMustBeClaimedInTime) {
+/// What nobody claimed may have been a convicted provider's.
+TEST_F(Void, AfterAConvictionWhatATaskReadsMustBeClaimedInTime) {
   const Work x = world.work(lease_b, b, {.part = 1, .reads = {}});
   const Work y = world.work(lease_b, b, {.part = 2, .reads = {x.id}});
   ASSERT_TRUE(post(lease_b, {y}).ok());
+  state.leases.at(lease_a).status = LeaseStatus::slashed;
   EXPECT_EQ(unread_next_due(state), turn.time_ms + 5000);
   turn.time_ms += 4999;
   unread_due(turn);
@@ -132,6 +134,20 @@ TEST_F(Void, WhatATaskReadsMustBeClaimedInTime) {
   id = ClaimId{some_hash(51)};
   ASSERT_TRUE(post(lease_b, {x}).ok());
   EXPECT_EQ(task(0).status, TaskStatus::pending) << "its reader is void, it is not";
+  finish();
+}
+
+/// Where nobody was convicted, the requester could have claimed it: its readers did as they were
+/// asked.
+TEST_F(Void, WithoutAConvictionWhatIsNeverClaimedCostsItsReadersNothing) {
+  const Work x = world.work(lease_b, b, {.part = 1, .reads = {}});
+  const Work y = world.work(lease_b, b, {.part = 2, .reads = {x.id}});
+  ASSERT_TRUE(post(lease_b, {y}).ok());
+  turn.time_ms += 5000;
+  unread_due(turn);
+  EXPECT_EQ(task(0).status, TaskStatus::pending);
+  EXPECT_EQ(state.leases.at(lease_b).pending, price(1));
+  EXPECT_FALSE(unread_next_due(state).has_value());
   finish();
 }
 

@@ -26,6 +26,7 @@ struct Genesis {
   uint64_t block_ms = 100;          // the least between two blocks
   uint64_t answer_ms = 5000;        // D
   uint64_t final_window_ms = 5000;  // after the end of a job
+  uint64_t job_idle_ms = 600'000;   // an open job to which nothing happens for so long is closed
   uint32_t preimage_blocks = 10;    // a requester's preimage is waited for that long
   Amount bond_min = Amount::from_nano(Amount::nano_per_whole / 10);
   std::vector<Allocation> balances;  // ascending by owner, unique, each above 0
@@ -39,6 +40,7 @@ struct Genesis {
           self.block_ms,
           self.answer_ms,
           self.final_window_ms,
+          self.job_idle_ms,
           self.preimage_blocks,
           self.bond_min,
           self.balances);

@@ -25,10 +25,11 @@ TEST(Genesis, EveryFieldIsInTheNetworksId) {
   add([](Genesis& it) { it.block_ms += 1; });
   add([](Genesis& it) { it.answer_ms += 1; });
   add([](Genesis& it) { it.final_window_ms += 1; });
+  add([](Genesis& it) { it.job_idle_ms += 1; });
   add([](Genesis& it) { it.preimage_blocks += 1; });
   add([](Genesis& it) { it.bond_min = Amount(); });
   add([](Genesis& it) { it.balances.resize(1); });
-  EXPECT_EQ(ids.size(), 11U);
+  EXPECT_EQ(ids.size(), 12U);
   EXPECT_EQ(network_id(genesis), network_id(Genesis{}));
 }
 

@@ -131,6 +131,12 @@ struct Voucher {
   return (steps + claim_every - 1) / claim_every;
 }
 inline constexpr uint32_t short_task_steps = 8;
+/// The largest claim_every of a task. A list must hold more than the output root, which is public:
+/// an auditor could commit to that without computing anything. A short task's holds the outputs of
+/// its last step; a longer one's at least one state root before the last.
+[[nodiscard]] constexpr uint32_t claim_every_max(uint32_t steps) {
+  return steps < short_task_steps ? steps : steps - 1;
+}
 
 /// Entry i of a task's list: H(salt, i, root), context "lockstep v1 task entry".
 [[nodiscard]] Hash task_entry(const Hash& salt, uint32_t index, const Hash& root);

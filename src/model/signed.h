@@ -16,9 +16,10 @@ enum class SignedKind : uint16_t {
   receipt = 3,
   voucher = 4,
   header = 5,
+  consent = 6,
 };
 constexpr SignedKind last_of(SignedKind) {
-  return SignedKind::header;
+  return SignedKind::consent;
 }
 
 inline constexpr uint16_t signed_version = 1;

@@ -23,16 +23,36 @@ struct Transfer {
     visit(self.to, self.amount);
   }
 };
+/// What a node's key signs before an owner registers it (SignedKind::consent), so that nobody takes
+/// a key that is another's.
+struct NodeConsent {
+  crypto::PublicKey owner;
+  Role role = Role::requester;
+  bool operator==(const NodeConsent&) const = default;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.owner, self.role);
+  }
+};
 /// By an owner: lets a node key act for it in one role. A node key is registered once.
 struct RegisterNode {
   crypto::PublicKey node;
   Role role = Role::requester;
+  crypto::Signature consent;  // by the node's key
   bool operator==(const RegisterNode&) const = default;
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
-    visit(self.node, self.role);
+    visit(self.node, self.role, self.consent);
   }
 };
+/// With the node's consent to that owner and role, on that network.
+[[nodiscard]] RegisterNode register_node(const NetworkId& network,
+                                         const crypto::SecretKey& node,
+                                         const NodeConsent& consent);
+/// Errors: bad_signature when the node did not consent to this owner and the role.
+[[nodiscard]] Result<void> verify_consent(const RegisterNode& body,
+                                          const NetworkId& network,
+                                          const crypto::PublicKey& owner);
 /// By an owner: balance to stake.
 struct AddStake {
   Amount amount;

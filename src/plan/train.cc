@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "model/market.h"
 
 namespace lockstep::plan {
 namespace {
@@ -174,7 +175,7 @@ Result<LeafInput> TrainPlanner::source(const TaskTag& tag, const std::string& le
 Result<Task> TrainPlanner::make(const TaskTag& tag) const {
   const Program& program = program_of(tag.kind);
   Task task{tag, program.ref, program.steps, 1, program.operations, {}};
-  task.claim_every = std::min(job_->spec.train.claim_every, program.steps);
+  task.claim_every = std::min(job_->spec.train.claim_every, model::claim_every_max(program.steps));
   for (const law::Leaf& leaf : program.program.leaves) {
     task.leaves.push_back(TRY(source(tag, leaf.name)));
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "model/market.h"
 #include "spec/fields.h"
 #include "spec/suggest.h"
 #include "spec/yaml_tree.h"
@@ -27,7 +28,7 @@ constexpr uint64_t cpus_max = 1024;
 constexpr uint64_t memory_bytes_max = uint64_t{1} << 50;
 constexpr uint64_t gpus_max = 64;
 constexpr uint64_t copies_max = 16;
-constexpr uint64_t span_seconds_max = 30 * 86'400;
+constexpr uint64_t span_seconds_max = uint64_t{30} * 86'400;
 constexpr uint32_t millionths = 1'000'000;
 constexpr size_t share_decimals = 6;
 
@@ -249,8 +250,9 @@ Result<model::TrainSpec> read_train(const Fields& job) {
   TRY(map.integer("rounds", Range{1, rounds_max}, train.rounds));
   TRY(map.integer("lanes", Range{1, lanes_max}, train.lanes));
   TRY(map.integer("local_steps", Range{1, limits::task_steps_max}, train.local_steps));
-  train.claim_every = std::min(train.claim_every, train.local_steps);
-  TRY(map.integer("claim_every", Range{1, train.local_steps}, train.claim_every));
+  const uint32_t claim_every_max = model::claim_every_max(train.local_steps);
+  train.claim_every = std::min(train.claim_every, claim_every_max);
+  TRY(map.integer("claim_every", Range{1, claim_every_max}, train.claim_every));
   TRY(map.integer("seed", Range{}, train.seed));
   train.lr = TRY(read_lr(map, uint64_t{train.rounds} * train.local_steps));
   return train;

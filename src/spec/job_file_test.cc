@@ -92,7 +92,7 @@ TEST(JobFile, Everything) {
       "  rounds: 10000\n"
       "  lanes: 64\n"
       "  local_steps: 100\n"
-      "  claim_every: 100\n"
+      "  claim_every: 99\n"
       "  seed: 7\n"
       "resources: {cpus: 4, memory: \"2GB\", gpu: A100:2}\n"
       "budget: 12.5 LKS\n"
@@ -109,7 +109,7 @@ TEST(JobFile, Everything) {
   EXPECT_EQ(job.train.rounds, 10'000U);
   EXPECT_EQ(job.train.lanes, 64U);
   EXPECT_EQ(job.train.local_steps, 100U);
-  EXPECT_EQ(job.train.claim_every, 100U);
+  EXPECT_EQ(job.train.claim_every, 99U);
   EXPECT_EQ(job.train.seed, 7U);
   EXPECT_EQ(job.resources, (model::ResourceSpec{4, 2'000'000'000, {2, "A100"}}));
   EXPECT_EQ(job.budget, Amount::from_nano(12'500'000'000));
@@ -306,7 +306,7 @@ TEST(JobFile, Ranges) {
   train("local_steps: 0", "4:22");
   train("local_steps: 101", "4:22");
   train("claim_every: 0", "4:22");
-  train("claim_every: 41", "4:22");
+  train("claim_every: 40", "4:22");
   train("seed: 18446744073709551616", "4:15");
   train("loss: mse", "4:15");
   train("optimizer: adam", "4:20");
@@ -382,8 +382,12 @@ TEST(JobFile, Characters) {
                              "\xFF\xFE",
                              "\xE2\x82",
                              "\xF0\x9F\x98"}) {
-    refused_line("# é" + bytes, Code::bad_yaml, "4:4", "UTF-8");
-    refused(least + "# é" + bytes, Code::bad_yaml, "4:4", "UTF-8");
+    std::string line = "# é";
+    line += bytes;
+    refused_line(line, Code::bad_yaml, "4:4", "UTF-8");
+    std::string file = least;
+    file += line;
+    refused(file, Code::bad_yaml, "4:4", "UTF-8");
   }
   EXPECT_EQ(good(least + "# \xF0\x9F\x98\x80 \xEF\xBF\xBD \xED\x9F\xBF\n").name, "job");
 }

@@ -55,12 +55,11 @@ size_t sequence_length(std::string_view text, size_t at) {
 bool is_closed(std::string_view text) {
   const char quote = text.front();
   for (size_t at = 1; at < text.size(); ++at) {
-    if (text[at] == quote && quote == '\'' && byte_at(text, at + 1) == '\'') {
+    const bool doubled = quote == '\'' && text[at] == quote && byte_at(text, at + 1) == quote;
+    if (doubled || (quote == '"' && text[at] == '\\')) {
       ++at;
     } else if (text[at] == quote) {
       return true;
-    } else if (text[at] == '\\' && quote == '"') {
-      ++at;
     }
   }
   return false;
@@ -111,7 +110,8 @@ size_t offset_of(const YAML::Mark& mark) {
 }
 
 // Thrown through yaml-cpp by our handler, the only way to stop it early.
-struct Stop {
+struct Stop : std::exception {
+  explicit Stop(Error why) : error(std::move(why)) {}
   Error error;
 };
 
@@ -174,7 +174,7 @@ class TreeBuilder final : public YAML::EventHandler {
   };
 
   [[noreturn]] void stop(const YAML::Mark& mark, std::string what, std::string next) const {
-    throw Stop{refuse_at(tree_, offset_of(mark), std::move(what), std::move(next))};
+    throw Stop(refuse_at(tree_, offset_of(mark), std::move(what), std::move(next)));
   }
   [[noreturn]] void refuse_tag(const YAML::Mark& mark) const {
     stop(mark, "a YAML tag", "remove the word that begins with '!'");
