@@ -8,7 +8,7 @@
 namespace lockstep::chain {
 namespace {
 
-using namespace test;
+using namespace test;  // NOLINT(google-build-using-namespace)
 
 Follower new_follower() {
   return std::move(Follower::create(genesis())).value();

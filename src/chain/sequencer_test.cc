@@ -8,7 +8,7 @@
 namespace lockstep::chain {
 namespace {
 
-using namespace test;
+using namespace test;  // NOLINT(google-build-using-namespace)
 
 /// The nonces of a block's transactions by one owner, as they stand.
 std::vector<uint64_t> nonces_of(const model::Block& block, uint64_t owner) {

@@ -10,7 +10,7 @@
 namespace lockstep::node {
 namespace {
 
-using namespace chain::test;
+using namespace chain::test;  // NOLINT(google-build-using-namespace)
 
 struct Peer {
   Effects effects;
@@ -35,6 +35,7 @@ std::vector<model::Block> empty_blocks(int count) {
   TestLog log;
   chain::Sequencer sequencer = open_sequencer(log);
   std::vector<model::Block> blocks;
+  blocks.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) {
     blocks.push_back(next_block(sequencer));
   }
@@ -261,8 +262,8 @@ class ClaimWorld {
  public:
   ClaimWorld() {
     const law::Program program = copy_program();
-    send(some_key(0), model::RegisterNode{requester_.public_key(), model::Role::requester});
-    send(some_key(1), model::RegisterNode{provider_.public_key(), model::Role::provider});
+    enter(some_key(0), requester_, model::Role::requester);
+    enter(some_key(1), provider_, model::Role::provider);
     send(some_key(1), model::AddStake{Amount::from_nano(500 * Amount::nano_per_whole)});
     send(some_key(0), model::RegisterProgram{law::encode(program), {}});
     const auto& costs = sequencer.ledger().state().program_costs;
@@ -301,6 +302,10 @@ class ClaimWorld {
   template <class T>
   model::Signed as(const crypto::SecretKey& key, model::SignedKind kind, const T& body) {
     return model::sign(key, {model::network_id(genesis()), kind, 0}, codec::encode(body));
+  }
+  void enter(const crypto::SecretKey& owner, const crypto::SecretKey& node, model::Role role) {
+    send(owner,
+         model::register_node(model::network_id(genesis()), node, {owner.public_key(), role}));
   }
   void assign(const model::JobId& job, const law::Program& program, uint64_t operations) {
     const Hash data = law::data_hash(Bytes{0, 0, 128, 63});

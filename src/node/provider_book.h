@@ -24,12 +24,13 @@ struct KeptTask {
 };
 
 /// Keys: "task/<id in hex>" has a KeptTask, "order/<n>" the id of the nth task that ran, "tasks"
-/// the range of n in use. Every change is durable when it returns.
+/// the range of n in use, "tasks/copy" the same. Every change is durable when it returns.
 class ProviderBook {
  public:
   /// Borrows the store.
   explicit ProviderBook(env::KeyValue& values) : values_(&values) {}
-  /// In the order in which they ran. Errors: io_failed; decoding errors.
+  /// In the order in which they ran, without those whose records the store cannot read. Errors:
+  /// io_failed when it cannot read which there are; decoding errors.
   Result<std::vector<KeptTask>> load();
   /// Errors of all three: io_failed; nothing is changed then.
   Result<void> add(const KeptTask& task);
@@ -46,7 +47,9 @@ class ProviderBook {
       visit(self.first, self.next);
     }
   };
-  [[nodiscard]] static env::KeyValue::Change range_change(const Range& range);
+  static void write_range(std::vector<env::KeyValue::Change>& batch, const Range& range);
+  Result<std::optional<Range>> read_range();
+  Result<std::optional<KeptTask>> read_place(uint64_t place);
   env::KeyValue* values_;
   uint64_t next_ = 0;
   std::map<uint64_t, model::TaskId> order_;

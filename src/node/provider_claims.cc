@@ -63,12 +63,18 @@ void Provider::Impl::claim_due(uint64_t now) {
   }
 }
 
-/// Delivered tasks in order, those with vouchers first. A task without one waits for an epoch.
+/// Delivered tasks in order, those with vouchers first. A task without one waits for an epoch;
+/// where the requester gave up the lease for longer, until it has said whether it wants the task:
+/// it may have placed it again, and the job pays for it once.
 std::vector<model::TaskId> Provider::Impl::claimable(uint64_t now,
                                                      const model::LeaseId& id,
                                                      size_t entries_max) const {
   const ledger::State& state = ledger->state();
-  const bool closing = !takes_work(id);  // no time to wait
+  constexpr uint64_t given_up_epochs = 3;
+  const ledger::Lease* const lease = lease_of(id);
+  const auto job = lease == nullptr ? state.jobs.end() : state.jobs.find(lease->job);
+  const bool closing = job == state.jobs.end() || job->second.status != ledger::JobStatus::open;
+  const uint64_t patience_ms = (takes_work(id) ? 1 : given_up_epochs) * setup.genesis.epoch_ms;
   std::vector<model::TaskId> chosen;
   for (const bool with_voucher : {true, false}) {
     for (const auto& [place, task_id] : to_claim) {
@@ -78,7 +84,8 @@ std::vector<model::TaskId> Provider::Impl::claimable(uint64_t now,
           chosen.size() >= entries_max) {
         continue;
       }
-      const bool due = with_voucher || closing || now - task.delivered_ms >= setup.genesis.epoch_ms;
+      // No claim is taken for long when the job is closed.
+      const bool due = with_voucher || closing || now - task.delivered_ms >= patience_ms;
       if (due) {
         chosen.push_back(task_id);
       }

@@ -2,6 +2,8 @@
 // Disputes are in receipt_disputes.cc.
 #include "node/receipt_replay.h"
 
+#include "base/limits.h"
+
 namespace lockstep::node {
 namespace {
 
@@ -37,11 +39,10 @@ Result<std::vector<VerdictFact>> Replay::all() {
 }
 
 uint64_t Replay::deadline_for(const ledger::Lease& lease, uint64_t operations) const {
-  constexpr uint64_t redo_ms_max = uint64_t{1} << 50;  // as the ledger bounds it
   const Wide rate = std::max<uint64_t>(lease.operations_per_second, 1);
   const Wide redo = (Wide{operations} * 2 * 1000 + rate - 1) / rate;
   return time_ms_ + evidence_.genesis.answer_ms +
-         static_cast<uint64_t>(std::min<Wide>(redo, redo_ms_max));
+         static_cast<uint64_t>(std::min<Wide>(redo, limits::redo_ms_max));
 }
 
 // ---- leases and claims

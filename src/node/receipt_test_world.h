@@ -257,14 +257,17 @@ class World final : public test_network::Network {
 };
 
 inline void World::register_all() {
-  must(requester.owner, model::RegisterNode{requester.node.public_key(), model::Role::requester});
+  const auto registration = [&](const Party& party, model::Role role) {
+    return model::register_node(state().network, party.node, {party.owner.public_key(), role});
+  };
+  must(requester.owner, registration(requester, model::Role::requester));
   must(requester.owner, model::AddStake{lks(100)});
   for (const Party& party : {liar, honest}) {
-    must(party.owner, model::RegisterNode{party.node.public_key(), model::Role::provider});
+    must(party.owner, registration(party, model::Role::provider));
     must(party.owner, model::AddStake{lks(500)});
   }
   if (has_auditor) {
-    must(auditor.owner, model::RegisterNode{auditor.node.public_key(), model::Role::auditor});
+    must(auditor.owner, registration(auditor, model::Role::auditor));
     must(auditor.owner, model::AddStake{lks(500)});
   }
   for (const law::Program& program :

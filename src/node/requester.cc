@@ -345,6 +345,9 @@ void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
       undo(now_ms, voided->tasks);
     }
   }
+  if (const auto* const agreed = std::get_if<ledger::AuditAgreed>(&news.event)) {
+    fetch_from_auditor(now_ms, *agreed);
+  }
   if (const auto* const settled = std::get_if<ledger::JobSettled>(&news.event)) {
     if (job_id_ && settled->job == *job_id_) {
       phase_ = Phase::over;

@@ -36,7 +36,9 @@ class Requester final : public Node {
   /// The end of the job, for its receipt. Errors: bad_plan before the job is done.
   [[nodiscard]] Result<ReceiptParts> receipt_parts() const;
 
-  /// A lease silent for the longer of this and 3 × a task's stated time is given up.
+  /// A lease silent for the longer of this and 3 × a task's stated time is given up; so is one that
+  /// is heard but whose task is not there after D and 10 × its stated time, or whose outputs cannot
+  /// be read within D.
   static constexpr uint64_t silence_ms = 2000;
   static constexpr uint64_t quotes_ms = 500;  // waited for quotes
   static constexpr uint64_t quotes_again_ms = 5000;
@@ -57,7 +59,9 @@ class Requester final : public Node {
     model::Assignment assignment;
     model::Signed signed_assignment;
     PublicKey node;
+    uint64_t placed_ms = 0;
     uint64_t sent_ms = 0;
+    uint64_t delivered_ms = 0;
     std::optional<net::Deliver> delivered;
     uint64_t group = 0;  // its outputs are being fetched
   };
@@ -101,6 +105,9 @@ class Requester final : public Node {
   void accept(uint64_t now_ms, const model::TaskId& id, Placed placed);
   void on_decline(uint64_t now_ms, const PublicKey& from, const net::Decline& decline);
   void drop_silent(uint64_t now_ms);
+  [[nodiscard]] bool is_stuck(uint64_t now_ms, const Worker& worker) const;
+  [[nodiscard]] bool is_being_audited(const model::TaskId& id) const;
+  void fetch_from_auditor(uint64_t now_ms, const ledger::AuditAgreed& agreed);
   void lose(uint64_t now_ms, const PublicKey& node, uint64_t silent_ms);
   void resend(uint64_t now_ms);
   void undo(uint64_t now_ms, std::span<const model::TaskId> voided);

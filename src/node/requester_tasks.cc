@@ -88,6 +88,7 @@ void Requester::assign(uint64_t now_ms,
   placed.signed_assignment = model::sign(setup_.identity.key, context, codec::encode(assignment));
   placed.assignment = std::move(assignment);
   placed.node = node;
+  placed.placed_ms = now_ms;
   placed.sent_ms = now_ms;
   const model::TaskId id = model::task_id(placed.signed_assignment);
   worker.in_hand.insert(id);
@@ -145,6 +146,7 @@ void Requester::on_deliver(uint64_t now_ms, const PublicKey& from, const net::De
     return;
   }
   placed->second.delivered = deliver;
+  placed->second.delivered_ms = now_ms;
   placed->second.group = next_id_++;
   groups_[placed->second.group] = receipt->task;
   std::vector<Hash> addresses;
@@ -226,12 +228,58 @@ void Requester::drop_silent(uint64_t now_ms) {
     const auto lease = ledger_->state().leases.find(worker.lease);
     const bool closed =
         lease == ledger_->state().leases.end() || lease->second.status != ledger::LeaseStatus::open;
-    if (closed || now_ms > worker.heard_ms + patience) {
+    if (closed || now_ms > worker.heard_ms + patience || is_stuck(now_ms, worker)) {
       silent.emplace_back(node, closed ? 0 : now_ms - worker.heard_ms);
     }
   }
   for (const auto& [node, silent_ms] : silent) {
     lose(now_ms, node, silent_ms);
+  }
+}
+
+/// Whether it speaks and does not work: a task is long overdue, or delivered and cannot be read.
+bool Requester::is_stuck(uint64_t now_ms, const Worker& worker) const {
+  constexpr uint64_t stated_times = 10;
+  const uint64_t answer_ms = setup_.genesis.answer_ms;
+  uint64_t operations = 0;  // one runs after the other
+  for (const model::TaskId& id : worker.in_hand) {
+    operations += placed_.at(id).task.operations;
+  }
+  const uint64_t work_ms = stated_times * stated_ms(operations, worker.operations_per_second);
+  return std::any_of(worker.in_hand.begin(), worker.in_hand.end(), [&](const model::TaskId& id) {
+    const Placed& placed = placed_.at(id);
+    return placed.delivered ? now_ms > placed.delivered_ms + answer_ms && !is_being_audited(id)
+                            : now_ms > placed.placed_ms + answer_ms + work_ms;
+  });
+}
+
+bool Requester::is_being_audited(const model::TaskId& id) const {
+  const ledger::State& state = ledger_->state();
+  const auto claim = state.claimed.find(id);
+  if (claim == state.claimed.end()) {
+    return false;
+  }
+  const ledger::AuditPhase phase = state.claims.at(claim->second).audit.phase;
+  return phase >= ledger::AuditPhase::waiting && phase <= ledger::AuditPhase::unopened;
+}
+
+/// An auditor that agrees has computed the outputs: it gives those that their provider does not.
+void Requester::fetch_from_auditor(uint64_t now_ms, const ledger::AuditAgreed& agreed) {
+  const auto claim = ledger_->state().claims.find(agreed.claim);
+  if (claim == ledger_->state().claims.end()) {
+    return;
+  }
+  for (const uint32_t place : claim->second.audit.tasks) {
+    const auto placed = placed_.find(claim->second.tasks.at(place).id);
+    if (placed == placed_.end() || !placed->second.delivered) {
+      continue;
+    }
+    placed->second.delivered_ms = now_ms;
+    std::vector<Hash> addresses;
+    for (const net::OutputLeaf& leaf : placed->second.delivered->leaves) {
+      addresses.push_back(leaf.data);
+    }
+    fetcher_->fetch(now_ms, placed->second.group, addresses, agreed.auditor);
   }
 }
 

@@ -8,7 +8,7 @@
 namespace lockstep::node {
 namespace {
 
-using namespace chain::test;
+using namespace chain::test;  // NOLINT(google-build-using-namespace)
 
 /// What a node did, sorted out.
 struct Done {

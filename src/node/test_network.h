@@ -247,11 +247,15 @@ class NodeNetwork : public Network {
   virtual void asked(const RunTask& work) = 0;
 
   void register_all(bool with_auditor = true) {
-    send(requester.owner, model::RegisterNode{requester.node.public_key(), model::Role::requester});
-    send(provider.owner, model::RegisterNode{provider.node.public_key(), model::Role::provider});
+    const auto registration = [&](const auto& party, model::Role role) {
+      return model::register_node(
+          model::network_id(genesis_), party.node, {party.owner.public_key(), role});
+    };
+    send(requester.owner, registration(requester, model::Role::requester));
+    send(provider.owner, registration(provider, model::Role::provider));
     send(provider.owner, model::AddStake{lks(500)});
     if (with_auditor) {
-      send(auditor.owner, model::RegisterNode{auditor.node.public_key(), model::Role::auditor});
+      send(auditor.owner, registration(auditor, model::Role::auditor));
       send(auditor.owner, model::AddStake{lks(500)});
     }
     send(requester.owner, model::RegisterProgram{law::encode(program_), {}});

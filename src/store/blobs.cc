@@ -21,6 +21,8 @@ Result<Bytes> Blobs::get(const Hash& address) {
     return refuse(Code::blob_missing, "the blob is not in this store", {}, to_hex(address.view()));
   }
   if (crypto::hash(mode_, *found) != address) {
+    // Gone, so that has() does not promise it and put() brings it back.
+    (void)values_.apply({{key_of(address), std::nullopt}});
     return refuse(Code::wrong_hash,
                   "the blob's bytes do not have its hash",
                   "fetch it again",

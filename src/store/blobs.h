@@ -12,7 +12,7 @@ class Blobs {
   Blobs(env::KeyValue& values, const crypto::Mode& mode) : values_(values), mode_(mode) {}
   /// Durable when it returns. Errors: io_failed.
   Result<Hash> put(Bytes bytes);
-  /// Errors: blob_missing, wrong_hash (the store gave other bytes), io_failed.
+  /// Errors: blob_missing, wrong_hash (the store gave other bytes, which are deleted), io_failed.
   Result<Bytes> get(const Hash& address);
   /// Whether there are bytes under this address; they are not hashed. Errors: io_failed.
   Result<bool> has(const Hash& address);

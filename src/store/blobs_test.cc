@@ -36,6 +36,18 @@ TEST(Blobs, NeverGivesBytesOfAnotherHash) {
   EXPECT_EQ(blobs.get(*blobs.put({1, 2, 3})).error().code, Code::wrong_hash);
 }
 
+TEST(Blobs, ARottenBlobIsDroppedAndCanBePutAgain) {
+  env::MemoryKeyValue values;
+  Blobs blobs(values, crypto::Mode::plain());
+  const Hash address = *blobs.put({1, 2, 3});
+  const std::string key = "blob/" + std::string(address.bytes.begin(), address.bytes.end());
+  ASSERT_TRUE(values.apply({{key, Bytes{1, 2, 7}}}).ok());
+  EXPECT_EQ(blobs.get(address).error().code, Code::wrong_hash);
+  EXPECT_FALSE(*blobs.has(address)) << "or nobody would fetch it again";
+  ASSERT_TRUE(blobs.put({1, 2, 3}).ok());
+  EXPECT_EQ(*blobs.get(address), (Bytes{1, 2, 3}));
+}
+
 TEST(MemoryKeyValue, AppliesABatchInOrder) {
   env::MemoryKeyValue values;
   ASSERT_TRUE(values.apply({{"a", Bytes{1}}, {"a", Bytes{2}}, {"b", Bytes{3}}, {"b", {}}}).ok());
