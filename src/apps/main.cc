@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/job_input.h"
+#include "apps/scenario_check.h"
 #include "apps/sim_run.h"
 #include "apps/verify.h"
 #include "law/types.h"
@@ -12,6 +13,7 @@ using lockstep::apps::Exit;
 
 struct Line {
   lockstep::apps::SimOptions sim;
+  lockstep::apps::CheckOptions check;
   std::string path;
   bool json = false;
 };
@@ -36,6 +38,21 @@ void add_sim_run(CLI::App& sim, Line& line) {
   run->add_flag("--json", options.json, "one event per line");
 }
 
+CLI::App* add_sim_check(CLI::App& sim, Line& line) {
+  CLI::App* const check =
+      sim.add_subcommand("check", "run attacks over many seeds and compare with what must come");
+  lockstep::apps::CheckOptions& options = line.check;
+  check->add_option("scenario", options.paths, "scenario files")->required();
+  check->add_option("--seeds", options.seeds, "how many networks of each")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  check->add_option("--first-seed", options.first_seed, "the seed of the first")
+      ->capture_default_str();
+  check->add_flag("--table", options.table, "one row of Markdown a scenario");
+  check->add_flag("--json", options.json, "one event per line");
+  return check;
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Lockstep: rent computers you don't trust, pay only for work that is right."};
   app.require_subcommand(1);
@@ -45,6 +62,7 @@ int run(int argc, char** argv) {
       app.add_subcommand("sim", "a whole network in one process, in virtual time");
   sim->require_subcommand(1);
   add_sim_run(*sim, line);
+  const CLI::App* const check = add_sim_check(*sim, line);
   CLI::App* const replay = sim->add_subcommand(
       "replay", "run again what a replay.json describes and compare every event");
   replay->add_option("record", line.path, "the replay.json of a run")->required();
@@ -76,6 +94,9 @@ int run(int argc, char** argv) {
   }
   if (*verify) {
     return static_cast<int>(lockstep::apps::verify_receipt(line.path, line.json));
+  }
+  if (*check) {
+    return static_cast<int>(lockstep::apps::sim_check(line.check));
   }
   return static_cast<int>(*replay ? lockstep::apps::sim_replay(line.path, line.json)
                                   : lockstep::apps::sim_run(line.sim));

@@ -3,11 +3,13 @@
 
 #include "base/check.h"
 #include "law/roots.h"
+#include "sim/fault_model.h"
 #include "sim/machine.h"
 
 namespace lockstep::sim {
 namespace {
 
+constexpr uint64_t fault_stream = 0x6661756c74;  // so that faults draw nothing from the network
 constexpr int64_t requester_lks = 1000;
 constexpr int64_t provider_lks = 1000;
 constexpr int64_t provider_stake_lks = 500;
@@ -52,8 +54,8 @@ std::string World::name_of(const crypto::PublicKey& key) const {
   return "";
 }
 
-World::Machine& World::add_machine(const std::string& name) {
-  machines_.push_back(std::make_unique<Machine>(name, node_key(name)));
+World::Machine& World::add_machine(const std::string& name, DiskFaults::Owner owner) {
+  machines_.push_back(std::make_unique<Machine>(name, node_key(name), owner, counts_));
   Machine& machine = *machines_.back();
   machine.owner = owner_key(name).public_key();
   by_key_[machine.key.public_key()] = machines_.size() - 1;
@@ -62,6 +64,7 @@ World::Machine& World::add_machine(const std::string& name) {
 
 void World::make_genesis(const std::vector<node::Machine>& table) {
   genesis_.name = "sim";
+  genesis_.bond_min = options_.bond_min.value_or(genesis_.bond_min);
   genesis_.sequencer = node_key("ledger").public_key();
   genesis_.preimages =
       model::preimage_chain(secret_of(options_.seed, "ledger/preimages"), limits::preimages_max)
@@ -88,30 +91,67 @@ model::Signed World::owner_signs(const std::string& name, const model::Transacti
 }
 
 Result<void> World::register_all() {
-  const auto submit = [&](const std::string& name,
-                          const model::Transaction& transaction) -> Result<void> {
-    return sequencer().submit(owner_signs(name, transaction));
-  };
-  for (const auto& machine : machines_) {
-    const crypto::PublicKey& node = machine->key.public_key();
-    if (machine->name == "requester") {
-      TRY(submit(machine->name, model::RegisterNode{node, model::Role::requester}));
-    } else if (machine->name.starts_with("provider")) {
-      TRY(submit(machine->name, model::RegisterNode{node, model::Role::provider}));
-      TRY(submit(machine->name, model::AddStake{whole(provider_stake_lks)}));
-    } else if (machine->name.starts_with("auditor")) {
-      TRY(submit(machine->name, model::RegisterNode{node, model::Role::auditor}));
-      TRY(submit(machine->name, model::AddStake{whole(auditor_stake_lks)}));
-    }
+  for (const model::Signed& registration : registrations_) {
+    TRY(sequencer().submit(registration));
   }
   return {};
 }
 
+void World::sign_registrations() {
+  const model::NetworkId network = model::network_id(genesis_);
+  const auto submit = [&](const std::string& name, const model::Transaction& transaction) {
+    registrations_.push_back(owner_signs(name, transaction));
+  };
+  for (const auto& machine : machines_) {
+    const auto enter = [&](model::Role role) {
+      submit(machine->name, model::register_node(network, machine->key, {machine->owner, role}));
+    };
+    if (machine->name == "requester") {
+      enter(model::Role::requester);
+    } else if (machine->name.starts_with("provider")) {
+      enter(model::Role::provider);
+      submit(machine->name, model::AddStake{whole(provider_stake_lks)});
+    } else if (machine->name.starts_with("auditor")) {
+      enter(model::Role::auditor);
+      submit(machine->name, model::AddStake{whole(auditor_stake_lks)});
+    }
+  }
+}
+
+Result<std::unique_ptr<node::Node>> World::dress(const Machine& machine,
+                                                 std::unique_ptr<node::Node> node) const {
+  for (const RoleSpec& role : options_.roles) {
+    if (role.who == machine.name) {
+      const RoleContext context{{machine.key, machine.owner}, genesis_, options_.seed, conspiracy_};
+      node = TRY(in_role(role, context, std::move(node)));
+    }
+  }
+  return node;
+}
+
+/// At first, and again after a crash: from what the machine keeps.
+Result<std::unique_ptr<node::Node>> World::make_node(Machine& machine) {
+  const node::Identity identity{machine.key, machine.owner};
+  if (machine.name == "ledger") {
+    auto sequencer = std::make_unique<node::SequencerNode>(TRY(chain::Sequencer::create(
+        genesis_, machine.key, secret_of(options_.seed, "ledger/preimages"), machine.disk)));
+    sequencer_ = sequencer.get();
+    return dress(machine, std::move(sequencer));
+  }
+  const Hash salt = secret_of(0, machine.name + "/salt");
+  if (machine.name.starts_with("auditor")) {
+    return dress(machine, TRY(node::Auditor::create({genesis_, identity, salt}, *machine.blobs)));
+  }
+  return dress(machine,
+               TRY(node::Provider::create(
+                   {genesis_, identity, machine.table, salt}, *machine.blobs, machine.disk)));
+}
+
 Result<void> World::build_provider(const node::Machine& table, size_t index) {
-  Machine& machine = add_machine(table.name);
+  Machine& machine = add_machine(table.name, DiskFaults::Owner::provider);
   machine.table = table;
   machine.operations_per_second = table.operations_per_second;
-  machine.own_blobs = std::make_unique<store::Blobs>(machine.blob_values, law::data_mode());
+  machine.own_blobs = std::make_unique<store::Blobs>(machine.blob_disk, law::data_mode());
   machine.blobs = machine.own_blobs.get();
   machine.runner = std::make_unique<exec::TensorRunner>(*machine.blobs, *engine_clock_, engine_);
   for (const CheatSpec& cheat : options_.cheats) {
@@ -119,21 +159,16 @@ Result<void> World::build_provider(const node::Machine& table, size_t index) {
       machine.cheat.emplace(cheat.kind, job_->parameters);
     }
   }
-  machine.node = TRY(node::Provider::create(
-      {genesis_, {machine.key, machine.owner}, table, secret_of(0, table.name + "/salt")},
-      *machine.blobs,
-      machine.disk));
+  machine.node = TRY(make_node(machine));
   return {};
 }
 
 Result<void> World::build_auditor(size_t index) {
-  Machine& machine = add_machine(auditor_name(index));
-  machine.own_blobs = std::make_unique<store::Blobs>(machine.blob_values, law::data_mode());
+  Machine& machine = add_machine(auditor_name(index), DiskFaults::Owner::auditor);
+  machine.own_blobs = std::make_unique<store::Blobs>(machine.blob_disk, law::data_mode());
   machine.blobs = machine.own_blobs.get();
   machine.runner = std::make_unique<exec::TensorRunner>(*machine.blobs, *engine_clock_, engine_);
-  machine.node = TRY(node::Auditor::create(
-      {genesis_, {machine.key, machine.owner}, secret_of(0, machine.name + "/salt")},
-      *machine.blobs));
+  machine.node = TRY(make_node(machine));
   return {};
 }
 
@@ -145,13 +180,10 @@ Result<void> World::build(store::Blobs& requester_blobs,
   const std::vector<node::Machine> table = world_table(options_.providers);
   make_genesis(table);
 
-  Machine& ledger = add_machine("ledger");
-  auto sequencer = std::make_unique<node::SequencerNode>(TRY(chain::Sequencer::create(
-      genesis_, ledger.key, secret_of(options_.seed, "ledger/preimages"), ledger.disk)));
-  sequencer_ = sequencer.get();
-  ledger.node = std::move(sequencer);
+  Machine& ledger = add_machine("ledger", DiskFaults::Owner::ledger);
+  ledger.node = TRY(make_node(ledger));
 
-  Machine& requester = add_machine("requester");
+  Machine& requester = add_machine("requester", DiskFaults::Owner::provider);
   requester.blobs = &requester_blobs;
   requester.runner = std::make_unique<exec::TensorRunner>(requester_blobs, *engine_clock_, engine_);
   for (size_t i = 0; i < table.size(); ++i) {
@@ -172,7 +204,8 @@ Result<void> World::build(store::Blobs& requester_blobs,
                                           *job_,
                                           requester_blobs));
   requester_ = role.get();
-  machines_[1]->node = std::move(role);
+  machines_[1]->node = TRY(dress(*machines_[1], std::move(role)));
+  sign_registrations();
   return register_all();
 }
 
@@ -205,13 +238,19 @@ Result<std::unique_ptr<World>> World::create(const Options& options,
                     "--crash");
     }
   }
+  TRY(within_model(options.faults, model::Genesis()));
   auto world = std::unique_ptr<World>(new World(options, job));
   TRY(world->build(requester_blobs, engine_clock, engine));
+  TRY(world->check_names());
+  world->plan_faults();
   return world;
 }
 
 World::World(const Options& options, const model::TrainJob& job)
-    : options_(options), job_(&job), random_(options.seed) {}
+    : options_(options),
+      job_(&job),
+      random_(options.seed),
+      network_(options_.network, options_.faults, Random(options.seed ^ fault_stream), counts_) {}
 
 World::~World() = default;
 

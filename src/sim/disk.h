@@ -1,15 +1,54 @@
-// A simulated disk: a key-value store over a journal of checksummed records, whose unsynced tail a
-// crash may lose or tear.
+// Simulated disks: a key-value store over a journal of checksummed records, whose unsynced tail a
+// crash may lose or tear, and one for blobs. Both may be full, and what they keep may rot.
 #pragma once
 
+#include <set>
+
 #include "env/key_value.h"
+#include "model/faults.h"
+#include "sim/fault_points.h"
 #include "sim/random.h"
 
 namespace lockstep::sim {
 
+/// What both disks of a machine suffer.
+class DiskFaults {
+ public:
+  enum class Owner : uint8_t { provider, auditor, ledger };
+  DiskFaults(Owner owner, FaultCounts& counts) : owner_(owner), counts_(&counts) {}
+  /// The machine goes down at the next write to `site`.
+  void arm(model::CrashPoint point, const std::string& site, const Random& random) {
+    armed_ = {point, site, random};
+  }
+  void disarm() { armed_.reset(); }
+  [[nodiscard]] bool is_armed() const { return armed_.has_value(); }
+  void set_full(bool full) { full_ = full; }
+  /// How a write of `size` bytes ends: all of it is kept, none and an error, or so much of it that
+  /// is kept when the machine goes down.
+  struct Fate {
+    bool full = false;
+    std::optional<size_t> kept;
+  };
+  [[nodiscard]] Fate write(const std::vector<env::KeyValue::Change>& batch, size_t size);
+  void fired(FaultPoint point) { counts_->fired(point); }
+
+ private:
+  struct Armed {
+    model::CrashPoint point;
+    std::string site;
+    Random random;
+  };
+  Owner owner_;
+  FaultCounts* counts_;
+  std::optional<Armed> armed_;
+  bool full_ = false;
+};
+
 class Disk final : public env::KeyValue {
  public:
-  /// io_failed once the machine is down.
+  /// Borrows the faults; without them only arm() and stop() do harm.
+  explicit Disk(DiskFaults* faults = nullptr) : faults_(faults) {}
+  /// io_failed once the machine is down, and for a value that does not have its checksum.
   Result<std::optional<Bytes>> get(const std::string& key) override;
   /// One journal record: written, then synced, then acknowledged.
   Result<void> apply(std::vector<Change> batch) override;
@@ -23,12 +62,38 @@ class Disk final : public env::KeyValue {
   [[nodiscard]] bool is_down() const { return down_; }
   /// Comes up again: reads the journal, drops what follows the last whole record.
   void restart();
+  /// One bit of a stored value changes, in the journal too. False: there is no value.
+  bool rot(Random random);
 
  private:
+  struct Stored {
+    Bytes value;
+    Hash sum;
+  };
   void replay();
+  void go_down(ByteView record, size_t kept);
+  DiskFaults* faults_;
   Bytes journal_;
-  std::map<std::string, Bytes> values_;
+  std::map<std::string, Stored> values_;
   std::optional<Random> armed_;
+  bool down_ = false;
+};
+
+/// Where blobs lie. Not checksummed: blobs say themselves what they are.
+class BlobDisk final : public env::KeyValue {
+ public:
+  explicit BlobDisk(DiskFaults& faults) : faults_(&faults) {}
+  Result<std::optional<Bytes>> get(const std::string& key) override;
+  Result<void> apply(std::vector<Change> batch) override;
+  void stop() { down_ = true; }
+  [[nodiscard]] bool is_down() const { return down_; }
+  void restart() { down_ = false; }
+  bool rot(Random random);
+
+ private:
+  DiskFaults* faults_;
+  std::map<std::string, Bytes> values_;
+  std::set<std::string> rotten_;  // for counting only
   bool down_ = false;
 };
 

@@ -67,5 +67,60 @@ TEST(Random, IsTheSameForTheSameSeedAndSpreads) {
   EXPECT_NEAR(hits, 1000, 150);
 }
 
+TEST(Disk, NoticesRotBeforeAndAfterARestart) {
+  FaultCounts counts;
+  DiskFaults faults(DiskFaults::Owner::provider, counts);
+  for (uint64_t seed = 0; seed < 200; ++seed) {
+    Disk disk(&faults);
+    std::map<std::string, Bytes> model;
+    for (uint64_t i = 0; i < 5; ++i) {
+      model["k" + std::to_string(i)] = bytes_of(seed * 7 + i);
+      ASSERT_TRUE(disk.apply({{"k" + std::to_string(i), bytes_of(seed * 7 + i)}}).ok());
+    }
+    ASSERT_TRUE(disk.rot(Random(seed)));
+    for (int life = 0; life < 2; ++life) {
+      int noticed = 0;
+      for (const auto& [key, value] : model) {
+        const auto got = disk.get(key);
+        noticed += got.ok() ? 0 : 1;
+        EXPECT_TRUE(!got.ok() || **got == value) << "a rotten value was believed";
+      }
+      EXPECT_EQ(noticed, 1);
+      disk.stop();
+      disk.restart();
+    }
+  }
+  EXPECT_EQ(counts.of(FaultPoint::disk_rot_noticed), 400u);
+}
+
+TEST(Disk, AFullOneChangesNothing) {
+  FaultCounts counts;
+  DiskFaults faults(DiskFaults::Owner::provider, counts);
+  Disk disk(&faults);
+  ASSERT_TRUE(disk.apply({{"k", Bytes{1}}}).ok());
+  faults.set_full(true);
+  EXPECT_EQ(disk.apply({{"k", Bytes{2}}}).error().code, Code::io_failed);
+  EXPECT_EQ(**disk.get("k"), Bytes{1});
+  faults.set_full(false);
+  EXPECT_TRUE(disk.apply({{"k", Bytes{2}}}).ok());
+}
+
+TEST(Disk, DiesAtTheWriteItWasToldTo) {
+  using model::CrashPoint;
+  for (const CrashPoint point :
+       {CrashPoint::before_write, CrashPoint::torn_write, CrashPoint::after_write}) {
+    FaultCounts counts;
+    DiskFaults faults(DiskFaults::Owner::provider, counts);
+    Disk disk(&faults);
+    faults.arm(point, "receipt", Random(1));
+    ASSERT_TRUE(disk.apply({{"voucher", Bytes{1}}}).ok()) << "not the one it waits for";
+    EXPECT_FALSE(disk.apply({{"a", Bytes{1}}, {"b", Bytes{2}}}).ok());
+    EXPECT_TRUE(disk.is_down());
+    disk.restart();
+    EXPECT_EQ(disk.get("b")->has_value(), point == CrashPoint::after_write);
+    EXPECT_TRUE(disk.get("voucher")->has_value());
+  }
+}
+
 }  // namespace
 }  // namespace lockstep::sim

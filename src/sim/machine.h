@@ -6,13 +6,21 @@
 namespace lockstep::sim {
 
 struct World::Machine {
-  Machine(std::string its_name, const crypto::SecretKey& its_key)
-      : name(std::move(its_name)), key(its_key) {}
+  Machine(std::string its_name,
+          const crypto::SecretKey& its_key,
+          DiskFaults::Owner disks_of,
+          FaultCounts& counts)
+      : name(std::move(its_name)),
+        key(its_key),
+        disk_faults(disks_of, counts),
+        blob_disk(disk_faults),
+        disk(&disk_faults) {}
   std::string name;
   crypto::SecretKey key;
   crypto::PublicKey owner;
   node::Machine table;  // providers only
-  env::MemoryKeyValue blob_values;
+  DiskFaults disk_faults;
+  BlobDisk blob_disk;
   store::Blobs* blobs = nullptr;  // its own, or the requester's
   std::unique_ptr<store::Blobs> own_blobs;
   Disk disk;
@@ -24,6 +32,17 @@ struct World::Machine {
   uint32_t life = 0;
   bool up = true;
   std::optional<uint64_t> restart_ms;
+  bool dies_sending = false;  // after the next message of its own
+  uint64_t told_ms = 0;       // by its clock, the last time
+  [[nodiscard]] bool is_dead() const { return disk.is_down() || blob_disk.is_down(); }
+};
+
+/// A fault of the plan, at its time.
+struct World::Planned {
+  enum class Kind : uint8_t { crash, full_begins, full_ends, rot };
+  uint64_t at_us = 0;
+  Kind kind = Kind::crash;
+  size_t place = 0;  // in the list of its kind
 };
 
 /// Secrets of the world's parties; keys do not depend on the seed of a run.

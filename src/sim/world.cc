@@ -11,7 +11,10 @@ namespace lockstep::sim {
 namespace {
 
 constexpr uint64_t us_per_ms = 1000;
+constexpr size_t ledger_machine = 0;
+constexpr size_t requester_machine = 1;
 constexpr uint64_t armed_us_max = 500'000;  // an armed disk that is not written to
+constexpr uint64_t linger_ms = 2000;        // after the job is settled
 
 }  // namespace
 
@@ -24,12 +27,11 @@ void World::send(size_t from, const node::Send& send) {
   if (to == by_key_.end()) {
     return;
   }
-  const NetworkFaults& faults = options_.network;
-  const uint64_t delay = random_.between(faults.delay_us_min, faults.delay_us_max);
-  if (faults.loss_millionths > 0 && random_.chance(faults.loss_millionths)) {
-    return;
+  const auto& sender = *machines_[from];
+  for (const uint64_t when :
+       network_.arrivals(now_us_, sender.name, machines_[to->second]->name, random_)) {
+    at(when, to->second, std::pair(sender.key.public_key(), send.message));
   }
-  at(now_us_ + delay, to->second, std::pair(machines_[from]->key.public_key(), send.message));
 }
 
 void World::start_work(size_t index, const node::RunTask& work) {
@@ -39,7 +41,11 @@ void World::start_work(size_t index, const node::RunTask& work) {
     operations = operations / work.task.steps * (uint64_t{work.step} + 1);
   }
   const uint64_t rate = std::max<uint64_t>(1, machine.operations_per_second / 1'000'000);
-  machine.free_us = std::max(machine.free_us, now_us_) + operations / rate;
+  const uint32_t factor = slowness(options_.faults, now_us_, machine.name);
+  if (factor > 1) {
+    counts_.fired(FaultPoint::node_slow);
+  }
+  machine.free_us = std::max(machine.free_us, now_us_) + operations / rate * factor;
   at(machine.free_us, index, work);
 }
 
@@ -75,24 +81,30 @@ node::WorkDone World::do_work(Machine& machine, const node::RunTask& work) {
 void World::take(size_t index, Observer& observer) {
   Machine& machine = *machines_[index];
   node::Effects effects = machine.node->take_effects();
-  if (machine.disk.is_down()) {
+  if (machine.is_dead()) {
     kill(index, observer);  // it died inside this call: nothing of it gets out
     return;
   }
+  bool sent_any = false;
   for (node::Effect& effect : effects) {
     if (const auto* const sent = std::get_if<node::Send>(&effect)) {
       send(index, *sent);
+      sent_any = true;
     } else if (const auto* const timer = std::get_if<node::SetTimer>(&effect)) {
-      at(std::max(timer->at_ms * us_per_ms, now_us_ + 1), index, timer->id);
+      at(timer_us(machine, timer->at_ms), index, *timer);
     } else if (const auto* const work = std::get_if<node::RunTask>(&effect)) {
       start_work(index, *work);
     } else if (const auto* const ask = std::get_if<node::AskOwner>(&effect)) {
       at(now_us_ + 1, index, owner_signs(machine.name, ask->transaction));
     } else if (auto* const tell = std::get_if<node::Tell>(&effect)) {
-      if (machine.node.get() == requester_) {
+      if (index == requester_machine) {
         notice(tell->notice, observer);
       }
     }
+  }
+  if (machine.dies_sending && sent_any) {
+    count_crash(machine, true);
+    kill(index, observer);
   }
 }
 
@@ -102,6 +114,7 @@ void World::notice(const node::Notice& notice, Observer& observer) {
     failed_ = failed->error;
   } else if (std::holds_alternative<node::JobOver>(notice)) {
     over_ = true;
+    settled_ms_ = now_ms();
   } else if (const auto* const round = std::get_if<node::RoundFinished>(&notice)) {
     begin_round(round->round + 1, observer);
   }
@@ -132,10 +145,17 @@ void World::kill(size_t index, Observer& observer) {
   if (!machine.up) {
     return;
   }
+  count_crash(machine, false);
   machine.disk.stop();
+  machine.blob_disk.stop();
+  machine.disk_faults.disarm();
+  machine.dies_sending = false;
   machine.up = false;
   machine.life += 1;
   machine.node.reset();
+  if (index == ledger_machine) {
+    sequencer_ = nullptr;
+  }
   observer.on_machine(now_ms(), machine.name, false);
   if (machine.restart_ms) {
     revivals_.emplace_back(now_us_ + *machine.restart_ms * us_per_ms, index);
@@ -143,16 +163,28 @@ void World::kill(size_t index, Observer& observer) {
   }
 }
 
-Result<void> World::revive(size_t index) {
+/// A machine whose disk has lost what its role cannot do without stays down.
+Result<void> World::revive(size_t index, Observer& observer) {
   Machine& machine = *machines_[index];
   machine.disk.restart();
+  machine.blob_disk.restart();
+  auto node = make_node(machine);
+  if (!node.ok()) {
+    machine.disk.stop();
+    machine.blob_disk.stop();
+    const bool lost = node.error().code == Code::io_failed && index != ledger_machine;
+    return lost ? Result<void>() : Result<void>(node.error());
+  }
   machine.up = true;
   machine.free_us = now_us_;
-  machine.node = TRY(node::Provider::create(
-      {genesis_, {machine.key, machine.owner}, machine.table, secret_of(0, machine.name + "/salt")},
-      *machine.blobs,
-      machine.disk));
-  machine.node->start(now_ms());
+  machine.node = std::move(node).value();
+  if (index == ledger_machine) {
+    tell_blocks(observer);  // it may have died right after it wrote one
+    TRY(register_all());    // owners send again what stands in no block
+  }
+  machine.node->start(clock_ms(machine));
+  observer.on_machine(now_ms(), machine.name, true);
+  take(index, observer);
   return {};
 }
 
@@ -162,46 +194,80 @@ void World::handle(Event event, Observer& observer) {
     return;
   }
   if (auto* const message = std::get_if<std::pair<crypto::PublicKey, net::Message>>(&event.what)) {
-    machine.node->on_message(now_ms(), message->first, message->second);
-  } else if (const auto* const timer = std::get_if<uint64_t>(&event.what)) {
-    machine.node->on_timer(now_ms(), *timer);
+    machine.node->on_message(clock_ms(machine), message->first, message->second);
+  } else if (const auto* const timer = std::get_if<node::SetTimer>(&event.what)) {
+    const uint64_t now = clock_ms(machine);
+    if (now < timer->at_ms) {  // its clock was put right meanwhile
+      at(timer_us(machine, timer->at_ms), event.machine, *timer);
+      return;
+    }
+    machine.node->on_timer(now, timer->id);
   } else if (const auto* const work = std::get_if<node::RunTask>(&event.what)) {
-    machine.node->on_work(now_ms(), do_work(machine, *work));
+    machine.node->on_work(clock_ms(machine), do_work(machine, *work));
   } else if (const auto* const transaction = std::get_if<model::Signed>(&event.what)) {
-    machine.node->on_signed(now_ms(), *transaction);
+    machine.node->on_signed(clock_ms(machine), *transaction);
   }
   take(event.machine, observer);
+  if (event.machine == ledger_machine) {
+    tell_blocks(observer);
+  }
+}
+
+void World::tell_blocks(Observer& observer) {
+  if (sequencer_ == nullptr || sequencer().height() == height_told_) {
+    return;
+  }
+  const auto blocks = sequencer().blocks(height_told_ + 1, 1);
+  height_told_ = sequencer().height();
+  if (blocks.ok() && !blocks->empty()) {
+    observer.on_block(now_ms(), blocks->front(), sequencer().ledger().state());
+  }
+}
+
+/// One event, after the machines that die or come back before it.
+Result<void> World::step(Observer& observer) {
+  if (queue_.empty() || now_ms() > options_.time_limit_ms) {
+    return refuse(Code::internal, "the network came to rest before the job was settled");
+  }
+  Event event = queue_.top();
+  queue_.pop();
+  now_us_ = std::max(now_us_, event.at_us);
+  strike_due(observer);
+  for (size_t i = 0; i < deadlines_.size(); ++i) {
+    const auto [when, index] = deadlines_[i];
+    const Machine& machine = *machines_[index];
+    const bool armed =
+        machine.disk.is_armed() || machine.disk_faults.is_armed() || machine.dies_sending;
+    if (when <= now_us_ && armed) {
+      kill(index, observer);
+    }
+  }
+  std::erase_if(deadlines_, [&](const auto& entry) { return entry.first <= now_us_; });
+  for (const auto& [when, index] : std::vector(revivals_)) {
+    if (when <= now_us_) {
+      TRY(revive(index, observer));
+    }
+  }
+  std::erase_if(revivals_, [&](const auto& entry) { return entry.first <= now_us_; });
+  handle(std::move(event), observer);
+  return {};
+}
+
+bool World::goes_on() const {
+  if (!settled_ms_ || options_.faults.empty()) {
+    return !over_;
+  }
+  return sequencer_ == nullptr || !revivals_.empty() || now_ms() < *settled_ms_ + linger_ms;
 }
 
 Result<void> World::run(Observer& observer) {
   for (size_t i = 0; i < machines_.size(); ++i) {
-    machines_[i]->node->start(now_ms());
+    machines_[i]->node->start(clock_ms(*machines_[i]));
     take(i, observer);
   }
   begin_round(1, observer);
-  while (!over_ && !failed_) {
-    if (queue_.empty() || now_ms() > options_.time_limit_ms) {
-      return refuse(Code::internal, "the network came to rest before the job was settled");
-    }
-    Event event = queue_.top();
-    queue_.pop();
-    now_us_ = std::max(now_us_, event.at_us);
-    for (size_t i = 0; i < deadlines_.size(); ++i) {
-      const auto [when, index] = deadlines_[i];
-      if (when <= now_us_ && machines_[index]->disk.is_armed()) {
-        kill(index, observer);
-      }
-    }
-    std::erase_if(deadlines_, [&](const auto& entry) { return entry.first <= now_us_; });
-    for (const auto& [when, index] : std::vector(revivals_)) {
-      if (when <= now_us_) {
-        TRY(revive(index));
-        observer.on_machine(now_ms(), machines_[index]->name, true);
-        take(index, observer);
-      }
-    }
-    std::erase_if(revivals_, [&](const auto& entry) { return entry.first <= now_us_; });
-    handle(std::move(event), observer);
+  while (goes_on() && !failed_) {
+    TRY(step(observer));
   }
   if (failed_) {
     return *failed_;
