@@ -122,6 +122,7 @@ Result<void> add_receipt(const State& state,
     return wrong_claim("a voucher is not the requester's for its receipt");
   }
   task.available = true;
+  task.vouched = true;
   return {};
 }
 
@@ -187,9 +188,11 @@ struct Counted {
   uint32_t place = 0;
 };
 
-/// Work that nobody has read gives way to work that somebody has: a machine that was given up may
-/// have done again what another was asked for. Returns what must go for `wanted` operations to fit,
-/// the latest first; nothing when not enough of it can.
+/// Work that nobody vouched for gives way to work that the requester signed for: a machine that was
+/// given up may have done what another was asked for again. An audit alone does not protect it,
+/// else the signed work could never be claimed; its provider stops at a few unsigned tasks. Returns
+/// what must go for `wanted` operations to fit: what nobody has read first, then the latest;
+/// nothing when not enough of it can.
 std::vector<Counted> unread_work(State& state, const JobId& id, uint64_t wanted) {
   const Job& job = state.jobs.at(id);
   uint64_t left = job.terms.operations - job.counted_operations;
@@ -200,16 +203,15 @@ std::vector<Counted> unread_work(State& state, const JobId& id, uint64_t wanted)
   for (auto& [claim_id, claim] : state.claims) {
     for (uint32_t place = 0; claim.job == id && place < claim.tasks.size(); ++place) {
       const Task& task = claim.tasks[place];
-      const auto& drawn = claim.audit.tasks;
-      if (task.status == TaskStatus::pending && !task.available && !claim.final &&
-          std::find(drawn.begin(), drawn.end(), place) == drawn.end() &&
+      if (task.status == TaskStatus::pending && !task.vouched && !claim.final &&
           !state.disputes.contains({claim_id, place})) {
         unread.push_back({&claim, place});
       }
     }
   }
   std::stable_sort(unread.begin(), unread.end(), [](const Counted& a, const Counted& b) {
-    return a.claim->posted_ms > b.claim->posted_ms;
+    return std::pair(a.claim->tasks[a.place].available, b.claim->posted_ms) <
+           std::pair(b.claim->tasks[b.place].available, a.claim->posted_ms);
   });
   size_t gone = 0;
   while (gone < unread.size() && left < wanted) {
@@ -271,6 +273,7 @@ void note_reads(State& state, const PublicKey& owner, const std::vector<Task>& t
     }
     for (Task& task : claim.tasks) {
       task.available = task.available || read.contains(task.id);
+      task.vouched = task.vouched || read.contains(task.id);
     }
   }
 }
@@ -319,6 +322,7 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::PostClaim& bod
   TRY(model::price_of(lease.counted_operations + counted, job.terms.price_per_unit));
 
   for (const Counted& one : unread) {
+    one.claim->tasks[one.place].available = false;
     uncount(turn, *one.claim, one.place, TaskStatus::unavailable);
   }
   const Amount due =

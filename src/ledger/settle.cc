@@ -147,6 +147,7 @@ void note_readers(const State& state, Claim& claim) {
   const auto read = read_by_others(state, claim.job, state.leases.at(claim.lease).owner);
   for (Task& task : claim.tasks) {
     task.available = task.available || read.contains(task.id);
+    task.vouched = task.vouched || read.contains(task.id);
   }
 }
 

@@ -138,6 +138,7 @@ struct Task {
   Hash list;
   std::vector<TaskId> reads;  // ascending, unique
   bool available = false;     // somebody other than the claimant has read the output
+  bool vouched = false;       // the requester signed for it, or a task of another owner reads it
   TaskStatus status = TaskStatus::pending;
   bool operator==(const Task&) const = default;
   template <class Self, class Visit>
@@ -153,6 +154,7 @@ struct Task {
           self.list,
           self.reads,
           self.available,
+          self.vouched,
           self.status);
   }
 };

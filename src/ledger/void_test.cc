@@ -92,6 +92,27 @@ TEST_F(Void, WorkClaimedBeforeWhatItReadsIsVoidWithIt) {
   finish();
 }
 
+/// A machine that was cut off claims what was placed again: who did it for the requester is paid.
+TEST_F(Void, AnAuditDoesNotKeepUnsignedWorkBeforeSignedWork) {
+  const Work unread = world.work(lease_b, b, {.part = 1, .steps = 60, .reads = {}});
+  const Work read = world.work(lease_a, a, {.part = 1, .steps = 60, .reads = {}});
+  model::ClaimEntry entry = unread.entry();
+  entry.voucher.reset();
+  ASSERT_TRUE(
+      apply(turn, {state.leases.at(lease_b).node, {id.hash}}, model::PostClaim{lease_b, {entry}})
+          .ok());
+  Claim& claim = state.claims.at(id);
+  claim.audit.tasks = {0};
+  claim.audit.phase = AuditPhase::done;
+  claim.tasks.at(0).available = true;  // an auditor agreed
+  const ClaimId first = std::exchange(id, ClaimId{some_hash(51)});
+  ASSERT_TRUE(post(lease_a, {read}).ok());
+  EXPECT_EQ(state.claims.at(first).tasks.at(0).status, TaskStatus::unavailable);
+  EXPECT_FALSE(state.claims.at(first).tasks.at(0).available);
+  EXPECT_EQ(state.leases.at(lease_a).pending, price(60));
+  finish();
+}
+
 TEST_F(Void, UnreadWorkGivesWayToWorkThatWasRead) {
   // The job pays for 100 steps: 60 that nobody signed for, then 60 that the requester read.
   const Work unread = world.work(lease_b, b, {.part = 1, .steps = 60, .reads = {}});

@@ -200,6 +200,7 @@ Result<Papers> read_papers(const Evidence& evidence,
       return bad_receipt("the voucher is not the requester's for its receipt");
     }
     task.available = true;
+    task.vouched = true;
   }
   return papers;
 }
@@ -228,6 +229,7 @@ Result<void> check_claim(Evidence& evidence, const Spoken& spoken, const model::
         read_papers(evidence, body.lease, body.entries[i]), "task " + std::to_string(i), where));
     const ledger::Task& known = claim.tasks[i];
     papers.task.available = papers.task.available || known.available;
+    papers.task.vouched = papers.task.vouched || known.vouched;
     papers.task.status = known.status;
     const Evidence::Claimed claimed{id, i, &known, std::move(papers.assignment)};
     if (!evidence.tasks.emplace(papers.task.id, claimed).second) {
