@@ -48,6 +48,10 @@ CLI::App* add_sim_check(CLI::App& sim, Line& line) {
       ->capture_default_str();
   check->add_option("--first-seed", options.first_seed, "the seed of the first")
       ->capture_default_str();
+  check
+      ->add_option(
+          "--seconds", options.seconds, "go on with new seeds for so long, not for --seeds")
+      ->check(CLI::Range(1, 1'000'000));
   check->add_flag("--table", options.table, "one row of Markdown a scenario");
   check->add_flag("--json", options.json, "one event per line");
   return check;

@@ -90,41 +90,112 @@ void tell_row(const Report& report, const std::string& name, const Spread& sprea
               {{"scenario", name}});
 }
 
-Result<Spread> check(const Report& report, const CheckOptions& options, const std::string& path) {
+/// A scenario that was read, and what its seeds have come to so far.
+struct Checked {
+  std::string path;
+  std::unique_ptr<model::Scenario> scenario;
+  std::unique_ptr<ScenarioRunner> runner;
+  Spread spread;
+};
+
+Result<Checked> read(const std::string& path) {
   platform::Files files;
   const Bytes bytes = TRY(files.read(path, limits::job_file_bytes_max));
   const std::string text(bytes.begin(), bytes.end());
-  const model::Scenario scenario = TRY(spec::parse_scenario(text, path));
-  const auto runner = TRY(ScenarioRunner::create(scenario));
-  Spread spread;
-  for (uint64_t i = 0; i < options.seeds; ++i) {
-    const SeedOutcome outcome = TRY(runner->run(options.first_seed + i));
-    if (!outcome.failures.empty() && spread.failed == 0 && !options.table) {
-      tell_failure(report, path, outcome);
-    }
-    spread.add(outcome);
-  }
-  if (options.table) {
-    tell_row(report, scenario.name, spread);
-  } else {
-    tell_spread(report, scenario.name, spread);
-  }
-  return spread;
+  Checked checked{path, nullptr, nullptr, {}};
+  checked.scenario = std::make_unique<model::Scenario>(TRY(spec::parse_scenario(text, path)));
+  checked.runner = TRY(ScenarioRunner::create(*checked.scenario));
+  return checked;
 }
+
+class Check {
+ public:
+  explicit Check(const CheckOptions& options) : options_(options), report_(options.json) {}
+
+  Exit all() {
+    std::vector<Checked> scenarios;
+    for (const std::string& path : options_.paths) {
+      auto scenario = read(path);
+      if (!scenario.ok()) {
+        return report_.fail(scenario.error());
+      }
+      scenarios.push_back(std::move(scenario).value());
+    }
+    const auto done = options_.seconds > 0 ? by_time(scenarios) : by_seeds(scenarios);
+    if (!done.ok()) {
+      return report_.fail(done.error());
+    }
+    const bool good = std::all_of(scenarios.begin(), scenarios.end(), [](const Checked& one) {
+      return one.spread.failed == 0;
+    });
+    return good ? Exit::ok : Exit::failed;
+  }
+
+ private:
+  Result<void> seed(Checked& checked, uint64_t seed) {
+    const SeedOutcome outcome = TRY(checked.runner->run(seed));
+    if (!outcome.failures.empty() && checked.spread.failed == 0 && !options_.table) {
+      tell_failure(report_, checked.path, outcome);
+    }
+    checked.spread.add(outcome);
+    networks_ += 2;  // the attack, and the same with everybody honest
+    network_ms_ += outcome.network_ms;
+    return {};
+  }
+  void tell(const Checked& checked) const {
+    if (options_.table) {
+      tell_row(report_, checked.scenario->name, checked.spread);
+    } else {
+      tell_spread(report_, checked.scenario->name, checked.spread);
+    }
+  }
+  Result<void> by_seeds(std::vector<Checked>& scenarios) {
+    for (Checked& checked : scenarios) {
+      for (uint64_t i = 0; i < options_.seeds; ++i) {
+        TRY(seed(checked, options_.first_seed + i));
+      }
+      tell(checked);
+    }
+    return {};
+  }
+  Result<void> by_time(std::vector<Checked>& scenarios) {
+    constexpr uint64_t ns_per_second = 1'000'000'000;
+    platform::Clock clock;
+    const uint64_t start = clock.now_ns();
+    const uint64_t end = start + options_.seconds * ns_per_second;
+    for (uint64_t i = 0; clock.now_ns() < end; ++i) {
+      for (Checked& checked : scenarios) {
+        if (clock.now_ns() < end) {
+          TRY(seed(checked, options_.first_seed + i));
+        }
+      }
+    }
+    for (const Checked& checked : scenarios) {
+      tell(checked);
+    }
+    const double hours = static_cast<double>(clock.now_ns() - start) * 1e-9 / 3600;
+    const double simulated = static_cast<double>(network_ms_) * 1e-3 / 3600;
+    report_.tell(text_of("%s networks, %.0f an hour; %.1f hours of their time",
+                         std::to_string(networks_).c_str(),
+                         static_cast<double>(networks_) / hours,
+                         simulated),
+                 "pace",
+                 {{"networks", networks_},
+                  {"networks_an_hour", static_cast<double>(networks_) / hours},
+                  {"simulated_hours", simulated}});
+    return {};
+  }
+
+  const CheckOptions& options_;
+  Report report_;
+  uint64_t networks_ = 0;
+  uint64_t network_ms_ = 0;
+};
 
 }  // namespace
 
 Exit sim_check(const CheckOptions& options) {
-  const Report report(options.json);
-  uint64_t failed = 0;
-  for (const std::string& path : options.paths) {
-    const auto spread = check(report, options, path);
-    if (!spread.ok()) {
-      return report.fail(spread.error());
-    }
-    failed += spread->failed;
-  }
-  return failed == 0 ? Exit::ok : Exit::failed;
+  return Check(options).all();
 }
 
 }  // namespace lockstep::apps

@@ -6,6 +6,7 @@
 #include "apps/report.h"
 #include "apps/scenario_job.h"
 #include "law/roots.h"
+#include "sim/fault_model.h"
 #include "sim/invariants.h"
 
 namespace lockstep::apps {
@@ -151,6 +152,9 @@ sim::Options ScenarioRunner::options(uint64_t seed, bool honest) const {
   if (honest) {
     return options;
   }
+  if (scenario_->random_faults) {
+    options.faults = sim::random_faults(seed, options.providers, options.auditors);
+  }
   for (const auto& [who, role] : scenario_->roles) {
     options.roles.push_back({who, role});
   }
@@ -181,6 +185,7 @@ Result<NetworkOutcome> ScenarioRunner::play(uint64_t seed, bool honest) {
   invariants.at_end(world->sequencer().ledger().state());
   out.broken = invariants.broken();
   out.model_root = watcher.model_root;
+  out.network_ms = world->now_ms();
   out.trace.assign(watcher.trace.begin(), watcher.trace.end());
   return out;
 }
@@ -240,6 +245,7 @@ Result<SeedOutcome> ScenarioRunner::run(uint64_t seed) {
   SeedOutcome outcome;
   outcome.seed = seed;
   outcome.attack = TRY(play(seed, false));
+  outcome.network_ms = honest.network_ms + outcome.attack.network_ms;
   outcome.profit = minus(value(outcome.attack), value(honest));
   judge(honest, outcome);
   return outcome;

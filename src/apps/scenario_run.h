@@ -24,6 +24,7 @@ struct NetworkOutcome {
   Amount work_price;     // of the job
   Amount work_received;  // price of honest providers' claimed work that was neither void nor false
   Amount audits_paid;
+  uint64_t network_ms = 0;         // how long it ran, in its own time
   std::vector<std::string> trace;  // the last events
 };
 
@@ -31,6 +32,7 @@ struct SeedOutcome {
   uint64_t seed = 0;
   NetworkOutcome attack;
   Amount profit;                      // of the attackers together, against honest play
+  uint64_t network_ms = 0;            // of both networks
   std::vector<std::string> failures;  // what was not as expected, in words; none: all is well
 };
 

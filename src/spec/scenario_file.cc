@@ -33,6 +33,7 @@ constexpr string_view scenario_keys[] = {"name",
                                          "roles",
                                          "cheats",
                                          "loss",
+                                         "faults",
                                          "time_limit",
                                          "expect"};
 constexpr string_view expect_keys[] = {
@@ -245,6 +246,15 @@ Result<void> read_head(const Fields& map, string_view path, Scenario& scenario) 
                      "write 0.01 to lose one message in a hundred");
     }
     scenario.loss_millionths = *loss;
+  }
+  if (map.has("faults")) {
+    if (map.text("faults") != "random") {
+      return map.bad(Code::out_of_range,
+                     "faults",
+                     "cannot be " + quote(map.text("faults")),
+                     "write random: each seed has a plan of its own, within the fault model");
+    }
+    scenario.random_faults = true;
   }
   TRY(read_verify(map, scenario.verify));
   return read_finality(map, scenario.finality);

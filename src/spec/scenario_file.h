@@ -20,6 +20,7 @@ namespace lockstep::spec {
 ///     roles: {provider-2: silent-claimant}
 ///     cheats: {provider-2: skip}     # or bitflip
 ///     loss: 0.01                     # of messages, below 1
+///     faults: random                 # each seed a plan within the fault model; or left out
 ///     time_limit: 3600               # seconds of the network's time
 ///     expect:
 ///       settles: yes                 # or no: the job is not settled within the time limit

@@ -38,6 +38,7 @@ TEST(ScenarioFile, Everything) {
       "verify: spot:0.25\n"
       "finality: 12s\n"
       "claim_every: 9\n"
+      "faults: random\n"
       "roles: {provider-2: silent-claimant, auditor-1: \"lazy-auditor\"}\n"
       "cheats:\n"
       "  provider-2: skip\n"
@@ -58,6 +59,7 @@ TEST(ScenarioFile, Everything) {
   EXPECT_EQ(scenario->verify, (model::VerifySpec{VerifyKind::spot, 250'000, 0}));
   EXPECT_EQ(scenario->finality, (model::FinalitySpec{model::FinalityKind::span, 12}));
   EXPECT_EQ(scenario->claim_every, 9U);
+  EXPECT_TRUE(scenario->random_faults);
   const std::vector<std::pair<std::string, std::string>> roles = {{"provider-2", "silent-claimant"},
                                                                   {"auditor-1", "lazy-auditor"}};
   EXPECT_EQ(scenario->roles, roles);
@@ -89,6 +91,7 @@ TEST(ScenarioFile, RefusesWithAPlace) {
   refused("about: a\nname: A B\n", Code::out_of_range, "2:7", "letters");
   refused("about: a\nproviders: 0\n", Code::out_of_range, "2:12", "1 to 16");
   refused("about: a\nauditors: 17\n", Code::out_of_range, "2:11", "0 to 16");
+  refused("about: a\nfaults: all\n", Code::out_of_range, "2:9", "random");
   refused("about: a\nclaim_every: 10\n", Code::out_of_range, "2:14", "1 to 9");
   refused("about: a\nverify: spot:1.5\n", Code::out_of_range, "2:9", "spot:0.1");
   refused("about: a\nverify: spot:0\n", Code::out_of_range, "2:9", "spot:0.1");
