@@ -27,7 +27,10 @@ Witness::Move Witness::next(const model::Kept& kept) const {
     return Ask{*ask};
   }
   if (std::holds_alternative<Same>(found)) {
-    return Concede{};
+    // A long list can be true beside a false output root: only its entries show that they do not
+    // meet, so the last state root is opened before anything is conceded.
+    const auto ask = missing(own, list, kept, state_roots() - 1);
+    return ask ? Move(Ask{*ask}) : Move(Concede{});
   }
   // Where the state roots agree it is an output of a short task's last step. The state before that
   // step must be known too: the way leads through the last window all the same.
