@@ -142,9 +142,8 @@ int64_t range_max(const Op& op) {
       return in[0].dims[std::get<ContractAttr>(op.record->attributes).a_transposed ? 1 : 2];
     case Kind::reduce:
       return std::min(limits::reduce_terms, reduced_count(op));
-    case Kind::conv:
-      return in[1].dims[0] * in[1].dims[1] * in[1].dims[2];
-    case Kind::conv_weight_grad:
+    case Kind::conv:              // taps and channels of the kernel
+    case Kind::conv_weight_grad:  // positions of dy
       return in[1].dims[0] * in[1].dims[1] * in[1].dims[2];
     case Kind::conv_input_grad: {
       const int64_t groups = std::get<ConvAttr>(op.record->attributes).groups;

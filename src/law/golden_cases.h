@@ -147,9 +147,13 @@ inline void map_cast_cases(GoldenMaker& maker) {
 }
 
 inline void contract_cases(GoldenMaker& maker) {
-  const auto add = [&](const std::string& name, ContractAttr attr, Input a, Input b, Dims out) {
+  const auto add = [&](const std::string& name,
+                       ContractAttr attr,
+                       const Input& a,
+                       const Input& b,
+                       const Dims& out) {
     const DType type = a.shape.type;
-    maker.add("contract " + name, Kind::contract, attr, {type, std::move(out)}, {a, b});
+    maker.add("contract " + name, Kind::contract, attr, {type, out}, {a, b});
   };
   add("f32 over two segments", {}, floats({2, 13, 1030}), floats({2, 1030, 37}), {2, 13, 37});
   add("f32 a transposed",
@@ -320,16 +324,17 @@ inline void move_cases(GoldenMaker& maker) {
   transpose("of rank 0", floats({}, Fill::edges), {});
   transpose("empty", floats({3, 0, 2}), {{1, 2, 0}});
 
-  const auto slice = [&](const std::string& name, const Input& in, SliceAttr attr, Dims out) {
-    maker.add("slice " + name, Kind::slice, std::move(attr), {in.shape.type, out}, {in});
-  };
+  const auto slice =
+      [&](const std::string& name, const Input& in, SliceAttr attr, const Dims& out) {
+        maker.add("slice " + name, Kind::slice, std::move(attr), {in.shape.type, out}, {in});
+      };
   slice("f32", floats({9, 11, 5}, Fill::edges), {{1, 0, 2}, {3, 2, 1}}, {3, 5, 2});
   slice("i64", of_type(DType::i64, {40}), {{39}, {limits::elements_max}}, {1});
   slice("bool", of_type(DType::boolean, {8, 8}), {{0, 7}, {1, 1}}, {8, 1});
   slice("bf16", of_type(DType::bf16, {50}), {{3}, {4}}, {12});
   slice("empty", floats({4, 4}), {{4, 0}, {1, 1}}, {0, 4});
 
-  const auto broadcast = [&](const std::string& name, const Input& in, Dims out) {
+  const auto broadcast = [&](const std::string& name, const Input& in, const Dims& out) {
     maker.add("broadcast " + name, Kind::broadcast, BroadcastAttr{}, {in.shape.type, out}, {in});
   };
   broadcast("f32 row", floats({1, 7}, Fill::edges), {3, 5, 7});

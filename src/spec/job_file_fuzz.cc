@@ -19,7 +19,8 @@ void check_spec(const JobSpec& job) {
   CHECK(train.batch >= 1 && train.rounds >= 1 && train.rounds <= 10'000);
   CHECK(train.lanes >= 1 && train.lanes <= 64);
   CHECK(train.local_steps >= 1 && train.local_steps <= lockstep::limits::task_steps_max);
-  CHECK(train.claim_every >= 1 && train.claim_every <= model::claim_every_max(train.local_steps));
+  CHECK(train.claim_every >= 1 &&
+        train.claim_every <= lockstep::model::claim_every_max(train.local_steps));
   CHECK(uint64_t{train.batch} * train.local_steps <= job.data.blob_images);
   CHECK(train.lr.base > 0 && train.optimizer.momentum >= 0 && train.optimizer.momentum < 1);
   CHECK(!job.budget || *job.budget > lockstep::Amount());

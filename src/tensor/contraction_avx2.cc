@@ -55,7 +55,7 @@ LOCKSTEP_AVX2 void run_tile(const Tile<float>& tile) {
     __m256 right[vectors];
     LOCKSTEP_UNROLL
     for (int v = 0; v < vectors; ++v) {
-      right[v] = _mm256_loadu_ps(b + v * lanes);
+      right[v] = _mm256_loadu_ps(b + ptrdiff_t{v} * lanes);
     }
     LOCKSTEP_UNROLL
     for (int i = 0; i < rows; ++i) {
@@ -71,7 +71,7 @@ LOCKSTEP_AVX2 void run_tile(const Tile<float>& tile) {
     const __m256i mask = mask_of(tile.columns - v * lanes);
     LOCKSTEP_UNROLL
     for (int i = 0; i < rows; ++i) {
-      close(tile, tile.out[i] + v * lanes, acc[i][v], mask);
+      close(tile, tile.out[i] + ptrdiff_t{v} * lanes, acc[i][v], mask);
     }
   }
 }

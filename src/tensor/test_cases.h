@@ -80,7 +80,7 @@ inline uint64_t random_bits(Random& random, law::DType type, Values values) {
   }
 }
 
-inline law::Tensor random_tensor(Random& random, law::Shape shape) {
+inline law::Tensor random_tensor(Random& random, const law::Shape& shape) {
   const Values values = random.of(
       {Values::plain, Values::heavy, Values::heavy, Values::special, Values::tied, Values::mixed});
   law::Tensor tensor{shape, Bytes(static_cast<size_t>(shape.bytes()))};
