@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 
 #include "apps/duel_lies.h"
 #include "apps/duel_seeds.h"
@@ -203,7 +202,7 @@ std::vector<RandomOp> scattered_reads() {
 }
 
 TEST(WorstProofs, StayWithinTheLawsBounds) {
-  const bool prints = std::getenv("LOCKSTEP_TABLE") != nullptr;
+  const bool prints = test_number("LOCKSTEP_TABLE").has_value();
   std::map<Kind, Worst> worst;
   Draw draw{2024};
   for (const RandomOp& made : scattered_reads()) {

@@ -3,9 +3,8 @@
 // the job is settled and all accepted work is paid.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "apps/small_job.h"
+#include "base/test_soak.h"
 #include "law/roots.h"
 #include "prepare/prepare.h"
 #include "sim/fault_model.h"
@@ -18,12 +17,6 @@ constexpr uint32_t providers = 3;
 constexpr uint32_t auditors = 2;
 /// After the last fault, the job is settled within so much virtual time.
 constexpr uint64_t settles_ms = 60'000;
-
-uint64_t soak() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");
-  const unsigned long long times = text != nullptr ? std::strtoull(text, nullptr, 10) : 1;
-  return times > 0 ? times : 1;
-}
 
 /// Two rounds of two lanes of two steps, with everything audited.
 model::JobSpec tiny_job() {
@@ -212,7 +205,7 @@ TEST(Faults, PlansWithinTheModelChangeNothingThatMatters) {
     SCOPED_TRACE("crash plan " + std::to_string(i));
     expect_unharmed(options_of(i, crashes[i]), fired);
   }
-  const uint64_t plans = 40 * soak();
+  const uint64_t plans = 40 * soak_times();
   for (uint64_t seed = 1; seed <= plans; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     expect_unharmed(options_of(seed, sim::random_faults(seed, providers, auditors)), fired);

@@ -128,7 +128,7 @@ Result<std::unique_ptr<ScenarioRunner>> ScenarioRunner::create(const model::Scen
     const std::string kind = sim::role_kind(role);
     if (kind.empty() || !machine.starts_with(kind)) {
       return refuse(Code::bad_option,
-                    "\"" + role + "\" is no role of " + machine,
+                    text_of("\"%s\" is no role of %s", role.c_str(), machine.c_str()),
                     "the roles are " + name_in(sim::role_names()),
                     scenario.name);
     }

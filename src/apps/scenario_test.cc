@@ -2,11 +2,11 @@
 // invariants hold, whoever attacks. LOCKSTEP_SOAK multiplies the seeds.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "apps/scenario_run.h"
 #include "base/limits.h"
+#include "base/test_soak.h"
 #include "platform/files.h"
 #include "spec/scenario_file.h"
 
@@ -14,11 +14,6 @@ namespace lockstep::apps {
 namespace {
 
 constexpr uint64_t seeds_each = 3;
-
-uint64_t soak() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");
-  return text == nullptr ? 1 : std::max<uint64_t>(1, std::strtoull(text, nullptr, 10));
-}
 
 std::vector<std::string> scenario_names() {
   std::vector<std::string> names;
@@ -60,7 +55,7 @@ TEST_P(Scenarios, ComesToWhatIsExpected) {
   EXPECT_EQ(scenario.name, GetParam());
   const auto runner = ScenarioRunner::create(scenario);
   ASSERT_TRUE(runner.ok()) << runner.error().message();
-  for (uint64_t seed = 1; seed <= seeds_each * soak(); ++seed) {
+  for (uint64_t seed = 1; seed <= seeds_each * soak_times(); ++seed) {
     const auto outcome = (*runner)->run(seed);
     ASSERT_TRUE(outcome.ok()) << outcome.error().message();
     ASSERT_TRUE(outcome->failures.empty()) << text_of(*outcome);

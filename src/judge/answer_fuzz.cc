@@ -86,7 +86,7 @@ extern "C" int LLVMFuzzerInitialize(int* /*count*/, char*** /*arguments*/) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace lockstep;
+  using namespace lockstep;  // NOLINT(google-build-using-namespace)
   if (size == 0) {
     return 0;
   }

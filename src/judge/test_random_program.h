@@ -418,8 +418,8 @@ inline law::MapAttr RandomProgramMaker::expression(const std::vector<Shape>& in,
   using law::MapOp;
   std::vector<law::MapNode> nodes;
   std::vector<DType> stack;
-  for (uint8_t i = 0; i < in.size(); ++i) {
-    nodes.push_back({MapOp::input, i, DType::f32, 0});
+  for (size_t i = 0; i < in.size(); ++i) {
+    nodes.push_back({MapOp::input, static_cast<uint8_t>(i), DType::f32, 0});
     stack.push_back(in[i].type);
     if (random_.chance(3)) {
       stack.back() = any_type();
@@ -499,9 +499,9 @@ inline RandomOp RandomProgramMaker::reduce_op() {
                                       : dims_of(type, 1 + random_.below(3), 24);
   Dims out;
   int64_t terms = 1;
-  for (uint8_t axis = 0; axis < dims.size(); ++axis) {
+  for (size_t axis = 0; axis < dims.size(); ++axis) {
     if (random_.chance(2)) {
-      attr.axes.push_back(axis);
+      attr.axes.push_back(static_cast<uint8_t>(axis));
       terms *= dims[axis];
     } else {
       out.push_back(dims[axis]);
@@ -521,8 +521,9 @@ inline RandomOp RandomProgramMaker::view_op(law::Kind kind) {
     made.record.out.type = DType::i64;
   } else if (kind == law::Kind::transpose) {
     law::TransposeAttr attr;
-    for (uint8_t i = 0; i < in.size(); ++i) {
-      attr.order.insert(attr.order.begin() + static_cast<ptrdiff_t>(random_.below(i + 1U)), i);
+    for (size_t i = 0; i < in.size(); ++i) {
+      attr.order.insert(attr.order.begin() + static_cast<ptrdiff_t>(random_.below(i + 1)),
+                        static_cast<uint8_t>(i));
     }
     for (size_t i = 0; i < in.size(); ++i) {
       out[i] = in[attr.order[i]];

@@ -4,10 +4,10 @@
 // 37 on, and LOCKSTEP_SOAK above 1 all 2^32.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <span>
 #include <vector>
 
+#include "base/test_soak.h"
 #include "crypto/blake3.h"
 #include "law/scalar.h"
 
@@ -63,18 +63,13 @@ std::string hash_of(MapOp op, const Sample& sample) {
   return to_hex(hasher.finish().bytes);
 }
 
-bool soak() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");  // NOLINT(concurrency-mt-unsafe)
-  return text != nullptr && std::strtol(text, nullptr, 10) > 1;
-}
-
 class Exhaustive : public testing::TestWithParam<Function> {};
 
 TEST_P(Exhaustive, ResultsHaveTheCommittedHash) {
   const Function& function = GetParam();
   const Sample& sample = fast ? ordinary : thin;
   EXPECT_EQ(hash_of(function.op, sample), fast ? function.ordinary : function.thin);
-  if (soak()) {
+  if (soak_times() > 1) {
     EXPECT_EQ(hash_of(function.op, all), function.all);
   }
 }

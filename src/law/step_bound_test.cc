@@ -6,9 +6,9 @@
 
 #include <bit>
 #include <cstdio>
-#include <cstdlib>
 #include <map>
 
+#include "base/test_soak.h"
 #include "law/referee.h"
 #include "law/test_far_records.h"
 
@@ -20,11 +20,6 @@ using test::FarRecord;
 using test::FarRecords;
 
 constexpr int kinds = 22;
-
-int64_t soak() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");  // NOLINT(concurrency-mt-unsafe)
-  return text == nullptr ? 1 : std::max<int64_t>(1, std::strtoll(text, nullptr, 10));
-}
 
 /// What the openings of a step and its inputs' paths come to, as a proof encodes them. Paths have
 /// no more siblings than the tree has levels.
@@ -134,7 +129,7 @@ void expect_bounded(const FarRecord& made, const Op& op, TestRandom& random, Wor
 TEST(StepBound, HoldsForRandomLargeRecords) {
   FarRecords records(20'240);
   std::map<int, Worst> worst;
-  const int64_t wanted = 200'000 * soak();
+  const int64_t wanted = 200'000 * static_cast<int64_t>(soak_times());
   int64_t steps = 0;
   for (int64_t i = 0; steps < wanted; ++i) {
     const auto kind = static_cast<Kind>(1 + i % kinds);

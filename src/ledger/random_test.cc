@@ -1,8 +1,7 @@
+#include "base/test_soak.h"
 // Random histories: money is neither made nor lost, a failure changes nothing, what does not belong
 // into a block changes nothing, and when everybody stops, all money comes to rest.
 #include <gtest/gtest.h>
-
-#include <cstdlib>
 
 #include "ledger/test_crowd.h"
 #include "ledger/test_invariants.h"
@@ -14,13 +13,6 @@ using model::SignedKind;
 using test::check_state;
 using test::Crowd;
 using test::lks;
-
-/// How many times as much is tried.
-uint64_t soak() {
-  const char* const factor = std::getenv("LOCKSTEP_SOAK");
-  const uint64_t value = factor == nullptr ? 1 : std::strtoull(factor, nullptr, 10);
-  return std::max<uint64_t>(value, 1);
-}
 
 /// Everything under the root but the nonces.
 std::vector<std::pair<std::string, Bytes>> lasting(const State& state) {
@@ -169,7 +161,7 @@ struct Reached {
 TEST(Random, AFailureChangesNothingAndJobsEnd) {
   size_t succeeded = 0;
   Reached reached;
-  for (uint64_t seed = 0; seed < 12 * soak(); ++seed) {
+  for (uint64_t seed = 0; seed < 12 * soak_times(); ++seed) {
     SCOPED_TRACE(seed);
     Crowd crowd(seed);
     test::Random random(seed + 1000);
@@ -194,7 +186,7 @@ TEST(Random, WhenEverybodyStopsAllMoneyComesToRest) {
   // The longest chain of deadlines: tasks and audits of the slowest machine, an hour each.
   constexpr uint64_t bound_ms = uint64_t{12} * 3'600'000;
   Reached reached;
-  for (uint64_t seed = 0; seed < 60 * soak(); ++seed) {
+  for (uint64_t seed = 0; seed < 60 * soak_times(); ++seed) {
     SCOPED_TRACE(seed);
     test::Random random(seed + 5000);
     Crowd crowd(seed + 100, some_rules(random));
@@ -217,7 +209,7 @@ TEST(Random, LongHistoriesKeepEveryInvariant) {
   size_t sent = 0;
   size_t succeeded = 0;
   std::map<Ending, size_t> endings;
-  for (uint64_t seed = 0; seed < 6 * soak(); ++seed) {
+  for (uint64_t seed = 0; seed < 6 * soak_times(); ++seed) {
     SCOPED_TRACE(seed);
     test::Random random(seed + 9000);
     Crowd crowd(seed + 9000, some_rules(random));
@@ -259,7 +251,7 @@ TEST(Random, LongHistoriesKeepEveryInvariant) {
 }
 
 TEST(Random, AReplayOfTheSameBlocksGivesTheSameRoots) {
-  for (uint64_t seed = 0; seed < 6 * soak(); ++seed) {
+  for (uint64_t seed = 0; seed < 6 * soak_times(); ++seed) {
     SCOPED_TRACE(seed);
     test::Random random(seed + 7000);
     Crowd crowd(seed + 7000, some_rules(random));

@@ -17,8 +17,8 @@ class MadeUp : public Byzantine {
  protected:
   /// The list for one drawn task; `entries` long.
   virtual std::vector<Hash> list_of(const ledger::Task& task, uint64_t entries) = 0;
-  virtual bool reveals() const { return true; }
-  virtual bool challenges() const { return false; }
+  [[nodiscard]] virtual bool reveals() const { return true; }
+  [[nodiscard]] virtual bool challenges() const { return false; }
 
  private:
   bool runs(const node::RunTask& /*work*/) override { return false; }
@@ -95,7 +95,7 @@ class Lazy final : public MadeUp {
   std::vector<Hash> list_of(const ledger::Task& /*task*/, uint64_t entries) override {
     return std::vector<Hash>(entries, random_hash());
   }
-  bool reveals() const override { return false; }
+  [[nodiscard]] bool reveals() const override { return false; }
 };
 
 /// Reveals anything and challenges the honest for it, with nothing to prove.
@@ -107,7 +107,7 @@ class FalseChallenger final : public MadeUp {
   std::vector<Hash> list_of(const ledger::Task& /*task*/, uint64_t entries) override {
     return std::vector<Hash>(entries, random_hash());
   }
-  bool challenges() const override { return true; }
+  [[nodiscard]] bool challenges() const override { return true; }
 };
 
 /// Never commits: others must be drawn in its place.
@@ -125,7 +125,7 @@ class Colluding final : public Byzantine {
   using Byzantine::Byzantine;
 
  private:
-  const std::vector<Hash>* list_of(const ClaimId& id, uint32_t place) const {
+  [[nodiscard]] const std::vector<Hash>* list_of(const ClaimId& id, uint32_t place) const {
     const model::PostClaim* const posted = ledger().claim(id);
     const auto claim = state().claims.find(id);
     if (posted == nullptr || claim == state().claims.end()) {

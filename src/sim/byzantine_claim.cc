@@ -50,14 +50,15 @@ class DoubleClaimer final : public Byzantine {
     }
     return body;  // and once more
   }
-  model::PostClaim under_another_key(model::PostClaim claim) const {
+  [[nodiscard]] model::PostClaim under_another_key(model::PostClaim claim) const {
     for (model::ClaimEntry& entry : claim.entries) {
       entry.receipt = model::sign(
           strangers_key(), {state().network, model::SignedKind::receipt, 0}, entry.receipt.body);
     }
     return claim;
   }
-  model::PostClaim for_another_lease(model::PostClaim claim, const model::LeaseId& lease) const {
+  [[nodiscard]] model::PostClaim for_another_lease(model::PostClaim claim,
+                                                   const model::LeaseId& lease) const {
     claim.lease = lease;
     for (model::ClaimEntry& entry : claim.entries) {
       auto receipt = codec::decode<model::Receipt>(entry.receipt.body);

@@ -9,7 +9,6 @@
 namespace lockstep::sim {
 namespace {
 
-using model::CrashPoint;
 using model::Faults;
 
 constexpr uint64_t d_ms = 5000;

@@ -63,8 +63,8 @@ class Drawer {
     constexpr uint32_t share = 50'000;
     model::LinkFault link{maybe_anybody(), maybe_anybody(), span(8000), 0, 0, 0, 0, 1};
     link.lost = static_cast<uint32_t>(random_.between(0, share));
-    link.duplicated = static_cast<uint32_t>(random_.between(0, 4 * share));
-    link.held_back = static_cast<uint32_t>(random_.between(0, 4 * share));
+    link.duplicated = static_cast<uint32_t>(random_.between(0, uint64_t{4} * share));
+    link.held_back = static_cast<uint32_t>(random_.between(0, uint64_t{4} * share));
     link.held_ms = random_.between(10, 1000);
     plan.links.push_back(link);
   }

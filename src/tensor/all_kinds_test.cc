@@ -1,8 +1,8 @@
+#include "base/test_soak.h"
 // Random records of every kind: each kernel that may run one against the law, bit for bit, alone
 // and shared out, and without an allocation.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
 
@@ -17,13 +17,6 @@ namespace {
 
 using law::DType;
 using law::Kind;
-
-/// LOCKSTEP_SOAK multiplies the number of cases.
-uint64_t soak() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");
-  const int64_t factor = text == nullptr ? 1 : std::atoll(text);
-  return static_cast<uint64_t>(std::max<int64_t>(1, factor));
-}
 
 /// Every kernel of both tables that says it applies, whichever the executor would choose.
 std::vector<const Kernel*> kernels_for(const law::Op& op) {
@@ -94,7 +87,7 @@ class AllKinds : public testing::TestWithParam<int> {};
 TEST_P(AllKinds, KernelsGiveTheBitsOfTheLaw) {
   const auto kind = static_cast<Kind>(GetParam());
   Comparison comparison;
-  const uint64_t count = 150 * soak();
+  const uint64_t count = 150 * soak_times();
   for (uint64_t seed = 0; seed < count && !HasFatalFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     law::test::SeededChoices choices(seed * 100 + static_cast<uint64_t>(kind));

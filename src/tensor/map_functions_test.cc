@@ -2,10 +2,10 @@
 // every place where a function changes what it does, and on values as programs have them.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <limits>
 
 #include "base/test_random.h"
+#include "base/test_soak.h"
 #include "law/scalar.h"
 #include "tensor/executor.h"
 #include "tensor/general_internal.h"
@@ -95,9 +95,7 @@ class Comparison {
 
 /// LOCKSTEP_SOAK times as many inputs.
 uint64_t stride() {
-  const char* const text = std::getenv("LOCKSTEP_SOAK");  // NOLINT(concurrency-mt-unsafe)
-  const int64_t soak = text == nullptr ? 1 : std::strtoll(text, nullptr, 10);
-  return static_cast<uint64_t>(16'381 / std::clamp<int64_t>(soak, 1, 16'381));
+  return 16'381 / std::min<uint64_t>(soak_times(), 16'381);
 }
 
 class MapFunctions : public testing::TestWithParam<MapOp> {};
