@@ -29,7 +29,7 @@ Amount minus(Amount a, Amount b) {
 
 class Watcher final : public sim::Observer {
  public:
-  explicit Watcher(sim::Invariants& invariants) : invariants_(invariants) {}
+  Watcher(sim::Invariants& invariants, bool stops) : invariants_(invariants), stops_(stops) {}
   void watch(sim::World& world) { world_ = &world; }
   void on_notice(uint64_t now_ms, const node::Notice& notice) override {
     if (const auto* const news = std::get_if<node::LedgerNews>(&notice)) {
@@ -56,11 +56,15 @@ class Watcher final : public sim::Observer {
                 const ledger::State& after) override {
     invariants_.on_block(block, after);
   }
+  [[nodiscard]] bool has_seen_enough() const override {
+    return stops_ && !invariants_.broken().empty();
+  }
   std::deque<std::string> trace;
   Hash model_root;
 
  private:
   sim::Invariants& invariants_;
+  bool stops_;
   sim::World* world_ = nullptr;
 };
 
@@ -177,7 +181,7 @@ Result<NetworkOutcome> ScenarioRunner::play(uint64_t seed, bool honest) {
   sim::Invariants invariants({[&](const crypto::PublicKey& key) { return world->name_of(key); },
                               honest ? std::set<std::string>() : attackers_,
                               &runner});
-  Watcher watcher(invariants);
+  Watcher watcher(invariants, stops_);
   watcher.watch(*world);
   const Result<void> ended = world->run(watcher);
   out.error = ended.ok() ? std::string() : ended.error().message();

@@ -42,6 +42,8 @@ class ScenarioRunner {
   static Result<std::unique_ptr<ScenarioRunner>> create(const model::Scenario& scenario);
   /// The same for the same seed. Errors: faults only.
   [[nodiscard]] Result<SeedOutcome> run(uint64_t seed);
+  /// Runs end as soon as an invariant is broken.
+  void stop_at_first_breach() { stops_ = true; }
   [[nodiscard]] const std::set<std::string>& attackers() const { return attackers_; }
 
  private:
@@ -52,6 +54,7 @@ class ScenarioRunner {
   void judge(const NetworkOutcome& honest, SeedOutcome& outcome) const;
 
   const model::Scenario* scenario_;
+  bool stops_ = false;
   std::set<std::string> attackers_;
   env::MemoryKeyValue inputs_;
   std::optional<prepare::Prepared> prepared_;

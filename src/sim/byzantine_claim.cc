@@ -73,6 +73,32 @@ class DoubleClaimer final : public Byzantine {
   }
 };
 
+/// Claims its tasks with each other's receipts, before it claims them with their own.
+class SwapsReceipts final : public Byzantine {
+ public:
+  using Byzantine::Byzantine;
+
+ private:
+  std::optional<Transaction> submits(uint64_t now, Transaction body) override {
+    const auto* const claim = std::get_if<model::PostClaim>(&body);
+    if (claim == nullptr) {
+      return body;
+    }
+    model::PostClaim swapped{claim->lease, {}};
+    for (const model::ClaimEntry& entry : claim->entries) {
+      if (kept_) {
+        swapped.entries.push_back({entry.assignment, *kept_, std::nullopt});
+      }
+      kept_ = entry.receipt;
+    }
+    if (!swapped.entries.empty()) {
+      submit(now, swapped);
+    }
+    return body;
+  }
+  std::optional<model::Signed> kept_;  // of the task before
+};
+
 /// Replays what others signed, what it signed before, and papers of another network.
 class Replayer final : public Byzantine {
  public:
@@ -186,6 +212,7 @@ class SwapsQuotes final : public Byzantine {
 constexpr RoleRow rows[] = {
     {"delivers-never-claims", "provider", make_role<NeverClaims>},
     {"double-claimer", "provider", make_role<DoubleClaimer>},
+    {"receipt-swap", "provider", make_role<SwapsReceipts>},
     {"replayer", "provider", make_role<Replayer>},
     {"quote-swap", "provider", make_role<SwapsQuotes>},
 };

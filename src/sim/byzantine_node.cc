@@ -85,11 +85,12 @@ void Byzantine::pass(uint64_t now, node::Effect effect) {
     }
     return;
   }
-  if (const auto* const work = std::get_if<node::RunTask>(&effect)) {
+  if (auto* const work = std::get_if<node::RunTask>(&effect)) {
     if (!runs(*work)) {
       return;
     }
     works_.insert_or_assign(work->id, *work);
+    orders(*work);
   } else if (std::holds_alternative<node::AskOwner>(effect)) {
     asked_.push_back(false);
   }

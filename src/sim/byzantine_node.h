@@ -42,6 +42,8 @@ class Byzantine : public node::Node {
                                             net::Message message) {
     return message;
   }
+  /// Work for the machine, changed before it gets there; computes() sees what was asked for.
+  virtual void orders(node::RunTask& /*work*/) {}
   /// Work for the machine; false: it is never done.
   virtual bool runs(const node::RunTask& /*work*/) { return true; }
   /// What the machine computed, before the node inside sees it.
@@ -96,6 +98,7 @@ struct RoleRow {
 [[nodiscard]] std::span<const RoleRow> claim_roles();
 [[nodiscard]] std::span<const RoleRow> auditor_roles();
 [[nodiscard]] std::span<const RoleRow> challenger_roles();
+[[nodiscard]] std::span<const RoleRow> forger_roles();
 [[nodiscard]] std::span<const RoleRow> requester_roles();
 [[nodiscard]] std::span<const RoleRow> ledger_roles();
 

@@ -29,6 +29,11 @@ Hash salt_of(const std::string& provider, const model::TaskId& task) {
   return crypto::hash(mode, writer.bytes());
 }
 
+Invariants::Invariants(Truth truth)
+    : truth_(std::move(truth)),
+      recount_([this](bool good, const std::string& what) { require(good, what); },
+               [this](const crypto::PublicKey& node) { return is_honest(node); }) {}
+
 void Invariants::require(bool good, const std::string& what) {
   if (!good && seen_.insert(what).second) {
     broken_.push_back(what);
@@ -59,6 +64,7 @@ void Invariants::on_block(const model::Block& block, const ledger::State& after)
   check_jobs(after);
   check_leases(after);
   check_final(after);
+  recount_.on_block(block, after);
 }
 
 /// Nobody takes stake from the honest: they never withdraw any here.
@@ -203,6 +209,7 @@ void Invariants::at_end(const ledger::State& state) {
   for (const auto& [id, job] : state.jobs) {
     if (job.status == ledger::JobStatus::settled) {
       check_settled(state);
+      recount_.at_end(state);
     }
   }
 }

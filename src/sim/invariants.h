@@ -8,6 +8,7 @@
 #include "exec/tensor_runner.h"
 #include "ledger/events.h"
 #include "model/block.h"
+#include "sim/recount.h"
 #include "store/blobs.h"
 
 namespace lockstep::sim {
@@ -20,7 +21,9 @@ class Invariants {
     std::set<std::string> attackers;       // machines; all others are honest
     exec::TensorRunner* runner = nullptr;  // over a store that has the inputs of claimed tasks
   };
-  explicit Invariants(Truth truth) : truth_(std::move(truth)) {}
+  explicit Invariants(Truth truth);
+  Invariants(const Invariants&) = delete;
+  Invariants& operator=(const Invariants&) = delete;
 
   void on_block(const model::Block& block, const ledger::State& after);
   void on_event(const ledger::Event& event, const ledger::State& state);
@@ -51,6 +54,7 @@ class Invariants {
   ledger::Totals totals_;
   std::set<std::string> seen_;
   std::vector<std::string> broken_;
+  Recount recount_;
 };
 
 /// A provider's salt for a task in a simulated network: the checker knows all secrets.

@@ -12,6 +12,7 @@ const std::vector<RoleRow>& all_roles() {
                             claim_roles(),
                             auditor_roles(),
                             challenger_roles(),
+                            forger_roles(),
                             requester_roles(),
                             ledger_roles()}) {
       all.insert(all.end(), part.begin(), part.end());

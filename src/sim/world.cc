@@ -185,6 +185,9 @@ Result<void> World::revive(size_t index, Observer& observer) {
   machine.node->start(clock_ms(machine));
   observer.on_machine(now_ms(), machine.name, true);
   take(index, observer);
+  if (index == ledger_machine) {
+    tell_blocks(observer);  // it may have made the next one at once
+  }
   return {};
 }
 
@@ -266,7 +269,7 @@ Result<void> World::run(Observer& observer) {
     take(i, observer);
   }
   begin_round(1, observer);
-  while (goes_on() && !failed_) {
+  while (goes_on() && !failed_ && !observer.has_seen_enough()) {
     TRY(step(observer));
   }
   if (failed_) {

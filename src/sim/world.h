@@ -59,6 +59,8 @@ class Observer {
   virtual void on_block(uint64_t /*now_ms*/,
                         const model::Block& /*block*/,
                         const ledger::State& /*after*/) {}
+  /// Whether the run may end here.
+  [[nodiscard]] virtual bool has_seen_enough() const { return false; }
 };
 
 class World {
