@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/mutant.h"
 
 namespace lockstep::chain {
 namespace {
@@ -51,6 +52,11 @@ Result<uint64_t> read_height(env::KeyValue& log) {
     return bad_log("the log has blocks but no height", 1);
   }
   return 0;
+}
+
+/// Which preimage a block shows.
+uint64_t link_of(uint64_t height) {
+  return is_mutated(Mutant::preimage_reused) ? (height + 1) / 2 : height;
 }
 
 }  // namespace
@@ -182,7 +188,7 @@ model::Block Sequencer::seal(uint64_t now_ms,
   header.height = height() + 1;
   header.previous = previous_;
   header.time_ms = now_ms;
-  header.preimage = preimages_[header.height];
+  header.preimage = preimages_[link_of(header.height)];
   header.transactions = transactions_root(transactions);
   header.state = after.state_root();
   const model::Context context = {
@@ -200,9 +206,14 @@ Result<model::Block> Sequencer::produce(uint64_t now_ms, std::vector<ledger::Eve
   }
   std::vector<model::Signed> transactions = take_queued();
   ledger::Ledger after = ledger_;
-  auto happened = TRY(after.apply({next, now_ms, preimages_[next], transactions}));
+  auto happened = TRY(after.apply({next, now_ms, preimages_[link_of(next)], transactions}));
   model::Block block = seal(now_ms, std::move(transactions), after);
-  TRY(log_->apply({{block_key(next), codec::encode(block)}, {height_key, codec::encode(next)}}));
+  std::vector<env::KeyValue::Change> batch = {{block_key(next), codec::encode(block)},
+                                              {height_key, codec::encode(next)}};
+  if (is_mutated(Mutant::missing_sync)) {
+    std::swap(batch, unwritten_);
+  }
+  TRY(log_->apply(std::move(batch)));
   ledger_ = std::move(after);
   previous_ = model::signed_hash(block.header);
   drop_used();
@@ -214,7 +225,9 @@ Result<std::vector<model::Block>> Sequencer::blocks(uint64_t first, size_t count
   std::vector<model::Block> found;
   for (uint64_t next = std::max<uint64_t>(first, 1); next <= height() && found.size() < count_max;
        ++next) {
-    found.push_back(TRY(read_block(*log_, next)));
+    const bool unwritten = next == height() && !unwritten_.empty();
+    found.push_back(unwritten ? codec::decode<model::Block>(*unwritten_[0].value).value()
+                              : TRY(read_block(*log_, next)));
   }
   return found;
 }

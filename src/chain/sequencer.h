@@ -57,6 +57,7 @@ class Sequencer {
   Hash previous_;
   std::map<crypto::PublicKey, std::map<uint64_t, model::Signed>> queues_;  // by signer and nonce
   size_t queue_bytes_ = 0;
+  std::vector<env::KeyValue::Change> unwritten_;  // of a mutant that acknowledges too early
 };
 
 }  // namespace lockstep::chain

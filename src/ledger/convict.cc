@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "ledger/bonds.h"
 
 namespace lockstep::ledger {
@@ -24,7 +25,8 @@ Slash slash_leases(State& state, const PublicKey& owner) {
       continue;
     }
     const Amount taken = lease.locked;
-    const Amount reserve = Amount::from_nano(taken.nano() / 2);
+    const int64_t more = is_mutated(Mutant::quarter_burned) ? taken.nano() / 4 : 0;
+    const Amount reserve = Amount::from_nano(taken.nano() / 2 + more);
     const Amount burned = minus(taken, reserve);
     take_locked(state, owner, taken);
     Job& job = state.jobs.at(lease.job);
@@ -35,7 +37,9 @@ Slash slash_leases(State& state, const PublicKey& owner) {
     slash.amount = plus(slash.amount, taken);
     slash.burned = plus(slash.burned, burned);
   }
-  state.totals.burned = plus(state.totals.burned, slash.burned);
+  if (!is_mutated(Mutant::burned_half_forgotten)) {
+    state.totals.burned = plus(state.totals.burned, slash.burned);
+  }
   return slash;
 }
 
@@ -45,7 +49,9 @@ Amount reward_challenger(State& state, const DisputeKey& key) {
   CHECK(dispute != state.disputes.end());
   const Found found = place_of(state, state.claims.at(key.first));
   const PublicKey& owner = owner_of(state, dispute->second.challenger);
-  unlock(state, owner, dispute->second.bond);
+  if (!is_mutated(Mutant::bond_kept)) {
+    unlock(state, owner, dispute->second.bond);
+  }
   // One who had to put up no bond, the requester in an auditor's place, is rewarded alike.
   const uint64_t operations = found.claim->tasks[key.second].operations;
   const Amount reward = std::min(bond_of(state, *found.job, operations), found.job->reserve);
@@ -164,7 +170,9 @@ void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origin
       if (task.status == TaskStatus::pending) {
         uncount(turn, claim, reader->second.place, TaskStatus::voided);
       }
-      reach(task.id);
+      if (!is_mutated(Mutant::void_not_spread)) {
+        reach(task.id);
+      }
     }
   }
   if (!voided.empty()) {

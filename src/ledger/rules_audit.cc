@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "ledger/bonds.h"
 
 namespace lockstep::ledger {
@@ -175,11 +176,16 @@ void draw(Turn& turn, const ClaimId& id, Claim& claim, Promises& promises) {
   const Job& job = *found.job;
   Audit& audit = claim.audit;
   audit.requester_preimage = turn.revealed.contains(claim.job);
-  audit.seed =
-      model::draw_seed(turn.preimage, audit.requester_preimage ? job.preimage : Hash{}, claim.list);
+  audit.seed = model::draw_seed(
+      turn.preimage,
+      audit.requester_preimage && !is_mutated(Mutant::seed_without_requester) ? job.preimage
+                                                                              : Hash{},
+      claim.list);
   audit.block = turn.height;
   for (uint32_t i = 0; i < claim.tasks.size(); ++i) {
-    if (is_open(claim.tasks[i]) && model::drawn(audit.seed, i, job.terms.share_millionths)) {
+    if (is_open(claim.tasks[i]) && model::drawn(audit.seed,
+                                                i + (is_mutated(Mutant::draw_off_by_one) ? 1 : 0),
+                                                job.terms.share_millionths)) {
       audit.tasks.push_back(i);
     }
   }
@@ -230,7 +236,7 @@ bool agrees(const Claim& claim, size_t drawn, const std::vector<Hash>& roots) {
   if (roots[last] != task.output_root) {
     return false;
   }
-  return audit.phase == AuditPhase::unopened ||
+  return audit.phase == AuditPhase::unopened || is_mutated(Mutant::salts_not_compared) ||
          model::task_list(audit.salts[drawn], roots) == task.list;
 }
 
@@ -410,7 +416,8 @@ void draw_claims(Turn& turn) {
 
 void audits_due(Turn& turn) {
   for (auto& [id, claim] : turn.state.claims) {
-    if (has_deadline(claim.audit.phase) && claim.audit.deadline_ms <= turn.time_ms) {
+    const uint64_t late = is_mutated(Mutant::deadline_off_by_one) ? 1 : 0;
+    if (has_deadline(claim.audit.phase) && claim.audit.deadline_ms + late <= turn.time_ms) {
       past_deadline(turn, id, claim);
     }
   }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "ledger/bonds.h"
 
 namespace lockstep::ledger {
@@ -40,7 +41,7 @@ std::map<JobId, Pulse> pulses_of(const State& state) {
     Pulse& pulse = found->second;
     pulse.latest_ms = std::max(pulse.latest_ms, claim.posted_ms);
     pulse.disputed_ms = std::max(pulse.disputed_ms, claim.disputed_ms);
-    if (!is_closed(claim.audit.phase)) {
+    if (!is_closed(claim.audit.phase) && !is_mutated(Mutant::final_under_audit)) {
       pulse.barrier_ms = std::min(pulse.barrier_ms, claim.posted_ms);
     }
     if (!claim.final) {
@@ -171,7 +172,8 @@ void make_final(Turn& turn, const ClaimId& id) {
     Task& task = claim.tasks[i];
     if (task.status == TaskStatus::voided && lease.status != LeaseStatus::slashed) {
       pay_void(state, job, lease, task);
-    } else if (task.status == TaskStatus::pending && task.available) {
+    } else if (task.status == TaskStatus::pending &&
+               (task.available || is_mutated(Mutant::unread_paid))) {
       task.status = TaskStatus::final;
       lease.final_operations += task.operations;
     } else if (task.status == TaskStatus::pending) {
@@ -227,6 +229,9 @@ void settle(Turn& turn, const JobId& id) {
   refund = plus(refund, returned);
   job.escrow = job.audit_budget = job.reserve = Amount();
   pay(state, job.owner, refund);
+  if (is_mutated(Mutant::refund_twice)) {
+    pay(state, job.owner, refund);
+  }
   state.totals.treasury = plus(state.totals.treasury, rest);
   job.status = JobStatus::settled;
   turn.events.emplace_back(JobSettled{id, refund, rest});

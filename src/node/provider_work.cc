@@ -4,6 +4,7 @@
 
 #include "attest/witness.h"
 #include "base/check.h"
+#include "base/mutant.h"
 #include "node/provider_impl.h"
 
 namespace lockstep::node {
@@ -117,7 +118,7 @@ Hash Provider::Impl::salt_of(const model::TaskId& id) const {
   static const crypto::Mode mode = crypto::Mode::derive("lockstep v1 salt");
   codec::Writer writer;
   writer.hash(setup.salt_seed);
-  writer.hash(id.hash);
+  writer.hash(is_mutated(Mutant::salt_reused) ? Hash() : id.hash);
   return crypto::hash(mode, writer.bytes());
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "node/tasks.h"
 
 namespace lockstep::node {
@@ -416,7 +417,8 @@ bool Requester::all_claimed_and_audited() const {
   const bool all_claimed = std::all_of(accepted_.begin(), accepted_.end(), [&](const auto& entry) {
     return state.claimed.contains(entry.second.id);
   });
-  return all_claimed && !ledger::has_open_audit(state, *job_id_);
+  return (all_claimed || is_mutated(Mutant::accept_without_claim)) &&
+         !ledger::has_open_audit(state, *job_id_);
 }
 
 void Requester::close_when_settled(uint64_t now_ms) {
