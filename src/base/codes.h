@@ -73,9 +73,22 @@ enum class Code : uint16_t {
   bad_receipt = 741,
   // node, sim
   bad_option = 760,
+  // the real world: keys, processes, connections
+  bad_address = 800,
+  unreachable = 801,
+  not_trusted = 802,  // the other side is not who it should be
+  timed_out = 803,
+  bad_message = 804,   // what a peer sent is no message
+  bad_key_file = 805,  // or the wrong passphrase
+  in_use = 806,        // another process has this folder or port
+  no_network = 807,    // `lockstep up` did not run here
+  bad_folder = 808,    // no data directory, or one of another format
+  not_permitted = 809,
+  cancelled = 810,
   // faults
   internal = 9000,
   io_failed = 9001,
+  disk_full = 9002,
 };
 
 }  // namespace lockstep

@@ -74,6 +74,11 @@ class TestLog final : public env::KeyValue {
     }
     return values.apply(std::move(batch));
   }
+  Result<std::vector<std::string>> keys(const std::string& prefix,
+                                        const std::string& after,
+                                        size_t count_max) override {
+    return values.keys(prefix, after, count_max);
+  }
 };
 
 inline Sequencer open_sequencer(env::KeyValue& log) {

@@ -18,4 +18,10 @@ Result<void> MemoryKeyValue::apply(std::vector<Change> batch) {
   return {};
 }
 
+Result<std::vector<std::string>> MemoryKeyValue::keys(const std::string& prefix,
+                                                      const std::string& after,
+                                                      size_t count_max) {
+  return keys_of(values_, prefix, after, count_max);
+}
+
 }  // namespace lockstep::env

@@ -23,6 +23,11 @@ class Rotten final : public env::KeyValue {
     }
     return values.apply(std::move(batch));
   }
+  Result<std::vector<std::string>> keys(const std::string& prefix,
+                                        const std::string& after,
+                                        size_t count_max) override {
+    return values.keys(prefix, after, count_max);
+  }
   env::MemoryKeyValue values;
   std::set<std::string> keys, rotten;
 };

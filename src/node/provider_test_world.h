@@ -25,6 +25,11 @@ class FailingStore final : public env::KeyValue {
     }
     return values_.apply(std::move(batch));
   }
+  Result<std::vector<std::string>> keys(const std::string& prefix,
+                                        const std::string& after,
+                                        size_t count_max) override {
+    return values_.keys(prefix, after, count_max);
+  }
 
  private:
   env::MemoryKeyValue values_;

@@ -125,6 +125,15 @@ void Disk::go_down(ByteView record, size_t kept) {
   down_ = true;
 }
 
+Result<std::vector<std::string>> Disk::keys(const std::string& prefix,
+                                            const std::string& after,
+                                            size_t count_max) {
+  if (down_) {
+    return is_down_error();
+  }
+  return env::keys_of(values_, prefix, after, count_max);
+}
+
 Result<void> Disk::apply(std::vector<Change> batch) {
   if (down_) {
     return is_down_error();
@@ -228,6 +237,15 @@ Result<std::optional<Bytes>> BlobDisk::get(const std::string& key) {
   }
   const auto found = values_.find(key);
   return found == values_.end() ? std::optional<Bytes>() : std::optional<Bytes>(found->second);
+}
+
+Result<std::vector<std::string>> BlobDisk::keys(const std::string& prefix,
+                                                const std::string& after,
+                                                size_t count_max) {
+  if (down_) {
+    return is_down_error();
+  }
+  return env::keys_of(values_, prefix, after, count_max);
 }
 
 Result<void> BlobDisk::apply(std::vector<Change> batch) {

@@ -52,6 +52,9 @@ class Disk final : public env::KeyValue {
   Result<std::optional<Bytes>> get(const std::string& key) override;
   /// One journal record: written, then synced, then acknowledged.
   Result<void> apply(std::vector<Change> batch) override;
+  Result<std::vector<std::string>> keys(const std::string& prefix,
+                                        const std::string& after,
+                                        size_t count_max) override;
 
   /// The machine goes down inside the next apply(): the record is lost, torn or, rarely, whole, as
   /// chance has it; apply() fails.
@@ -85,6 +88,9 @@ class BlobDisk final : public env::KeyValue {
   explicit BlobDisk(DiskFaults& faults) : faults_(&faults) {}
   Result<std::optional<Bytes>> get(const std::string& key) override;
   Result<void> apply(std::vector<Change> batch) override;
+  Result<std::vector<std::string>> keys(const std::string& prefix,
+                                        const std::string& after,
+                                        size_t count_max) override;
   void stop() { down_ = true; }
   [[nodiscard]] bool is_down() const { return down_; }
   void restart() { down_ = false; }

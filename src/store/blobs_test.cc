@@ -10,6 +10,9 @@ class RottenValues final : public env::KeyValue {
  public:
   Result<std::optional<Bytes>> get(const std::string&) override { return std::optional(Bytes{1}); }
   Result<void> apply(std::vector<Change>) override { return {}; }
+  Result<std::vector<std::string>> keys(const std::string&, const std::string&, size_t) override {
+    return std::vector<std::string>();
+  }
 };
 
 TEST(Blobs, GivesBackWhatWasPut) {
