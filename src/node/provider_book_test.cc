@@ -19,7 +19,7 @@ class Rotten final : public env::KeyValue {
   }
   Result<void> apply(std::vector<Change> batch) override {
     for (const Change& change : batch) {
-      keys.insert(change.key);
+      written.insert(change.key);
     }
     return values.apply(std::move(batch));
   }
@@ -29,7 +29,7 @@ class Rotten final : public env::KeyValue {
     return values.keys(prefix, after, count_max);
   }
   env::MemoryKeyValue values;
-  std::set<std::string> keys, rotten;
+  std::set<std::string> written, rotten;
 };
 
 KeptTask kept(uint8_t number) {
@@ -57,8 +57,8 @@ TEST(ProviderBook, LosesOnlyWhatCannotBeRead) {
   };
   Rotten names;
   filled(names);
-  ASSERT_EQ(names.keys.size(), 8u);
-  for (const std::string& key : names.keys) {
+  ASSERT_EQ(names.written.size(), 8u);
+  for (const std::string& key : names.written) {
     Rotten store;
     filled(store);
     store.rotten = {key};
