@@ -27,9 +27,10 @@ struct FollowBlocks {
 };
 struct Blocks {
   std::vector<model::Block> blocks;
+  uint64_t height = 0;  // of the ledger when it spoke
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
-    visit(self.blocks);
+    visit(self.blocks, self.height);
   }
 };
 /// To providers: what would a unit cost? Everything about the job is in the needs it must meet.

@@ -95,7 +95,7 @@ void SequencerNode::send_blocks(const PublicKey& follower, uint64_t& next) {
     for (const model::Block& block : *blocks) {
       sent += bytes_of(block) + chain::transaction_bytes(block.header);
     }
-    effects_.push_back(Send{follower, net::Blocks{std::move(blocks).value()}});
+    effects_.push_back(Send{follower, net::Blocks{std::move(blocks).value(), sequencer_.height()}});
   }
 }
 
