@@ -245,6 +245,7 @@ void ScenarioRunner::judge(const NetworkOutcome& honest, SeedOutcome& outcome) c
 }
 
 Result<SeedOutcome> ScenarioRunner::run(uint64_t seed) {
+  const crypto::VerifyMemo memo;
   const NetworkOutcome honest = TRY(play(seed, true));
   SeedOutcome outcome;
   outcome.seed = seed;

@@ -2,6 +2,8 @@
 // randomness.
 #pragma once
 
+#include <unordered_map>
+
 #include "base/bytes.h"
 
 namespace lockstep::crypto {
@@ -43,5 +45,20 @@ class SecretKey {
 
 /// False also for keys and signatures that are not canonical points or scalars.
 [[nodiscard]] bool verify(const PublicKey& key, ByteView message, const Signature& signature);
+
+/// While one lives, verify() on its thread remembers its answers. For simulated networks, where
+/// every node of a process checks what every other one has checked. One a thread at a time.
+class VerifyMemo {
+ public:
+  VerifyMemo();
+  ~VerifyMemo();
+  VerifyMemo(const VerifyMemo&) = delete;
+  VerifyMemo& operator=(const VerifyMemo&) = delete;
+  [[nodiscard]] bool verify(const PublicKey& key, ByteView message, const Signature& signature);
+
+ private:
+  static constexpr size_t answers_max = 65'536;
+  std::unordered_map<Hash, bool, HashOfHash> answers_;
+};
 
 }  // namespace lockstep::crypto

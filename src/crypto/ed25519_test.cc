@@ -98,6 +98,22 @@ TEST(Ed25519, KeysOfSmallOrderAreRefused) {
   EXPECT_FALSE(verify(PublicKey{}, {}, Signature{}));
 }
 
+TEST(Ed25519, AMemoAnswersAsVerifyDoes) {
+  const SecretKey key = key_of(vectors[0]);
+  const Signature right = key.sign(Bytes{1, 2});
+  Signature wrong = right;
+  wrong.bytes[5] ^= 1;
+  PublicKey other = key.public_key();
+  other.bytes[7] ^= 1;
+  const VerifyMemo memo;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(verify(key.public_key(), Bytes{1, 2}, right));
+    EXPECT_FALSE(verify(key.public_key(), Bytes{1, 2}, wrong));
+    EXPECT_FALSE(verify(key.public_key(), Bytes{1, 3}, right));
+    EXPECT_FALSE(verify(other, Bytes{1, 2}, right));
+  }
+}
+
 TEST(Ed25519, TheSameSeedGivesTheSameKey) {
   EXPECT_EQ(key_of(vectors[0]).public_key(), key_of(vectors[0]).public_key());
   const SecretKey copy = key_of(vectors[0]);  // NOLINT(performance-unnecessary-copy-initialization)
