@@ -249,7 +249,8 @@ void Recount::check_void(const ledger::State& after) {
       }
     }
   }
-  for (const auto& [id, claim] : after.claims) {
+  for (const auto& entry : after.claims) {
+    const ledger::Claim& claim = entry.second;
     for (const ledger::Task& task : claim.tasks) {
       const bool reads_bad =
           std::any_of(task.reads.begin(), task.reads.end(), [&](const model::TaskId& read) {
