@@ -240,6 +240,17 @@ Node subtree(const Mode& mode, ByteView message, uint64_t first, uint64_t last) 
   return {first, last, node_hash(node, is_whole(first, last, chunks))};
 }
 
+Result<Node> subtree_at(const Mode& mode, ByteView bytes, uint64_t first, uint64_t chunks) {
+  const uint64_t last = first + chunk_count(bytes.size());
+  // Only the end of the message may be short, and only the whole of it empty.
+  const bool is_size_right = last == chunks ? !bytes.empty() || chunks == 1
+                                            : !bytes.empty() && bytes.size() % chunk_bytes == 0;
+  if (last < first || !is_node(first, last, chunks) || !is_size_right) {
+    return refuse(Code::bad_opening, "the bytes have the wrong size for their place");
+  }
+  return Node{first, last, node_hash(tree_node(mode, bytes, first), is_whole(first, last, chunks))};
+}
+
 std::vector<Hash> path_to_root(const Mode& mode, ByteView message, uint64_t index) {
   const uint64_t chunks = chunk_count(message.size());
   CHECK(index < chunks);
@@ -270,13 +281,23 @@ Result<Node> climb(const Mode& mode,
   if (!is_size_right) {
     return refuse(Code::bad_opening, "the chunk has the wrong size for its place");
   }
-  Node node{index, index + 1, {}};
-  node.cv = node_hash(internal::chunk_of(mode, chunk, index), chunks == 1);
-  uint64_t width = 1;
+  const Hash cv = node_hash(internal::chunk_of(mode, chunk, index), chunks == 1);
+  return climb(mode, Node{index, index + 1, cv}, chunks, siblings);
+}
+
+Result<Node> climb(const Mode& mode,
+                   const Node& from,
+                   uint64_t chunks,
+                   std::span<const Hash> siblings) {
+  if (!is_node(from.first, from.last, chunks)) {
+    return refuse(Code::bad_opening, "the tree has no such node");
+  }
+  Node node = from;
+  uint64_t width = std::bit_ceil(from.last - from.first);
   for (const Hash& sibling : siblings) {
     uint64_t begin = chunks;
     for (; width < chunks && begin >= chunks; width *= 2) {
-      begin = ((index / width) ^ 1) * width;
+      begin = ((node.first / width) ^ 1) * width;
     }
     if (begin >= chunks) {
       return refuse(Code::bad_opening, "the opening has more siblings than the tree has levels");

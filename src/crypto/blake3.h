@@ -59,6 +59,13 @@ struct Node {
 /// node of the tree (CHECKed).
 [[nodiscard]] Node subtree(const Mode& mode, ByteView message, uint64_t first, uint64_t last);
 
+/// The same for `bytes` that begin with chunk `first` of a message of `chunks` chunks, where the
+/// rest of it is not at hand. Errors: bad_opening when they are no node of such a message.
+[[nodiscard]] Result<Node> subtree_at(const Mode& mode,
+                                      ByteView bytes,
+                                      uint64_t first,
+                                      uint64_t chunks);
+
 /// The siblings from chunk `index` up to the root, bottom first: what climb() takes.
 [[nodiscard]] std::vector<Hash> path_to_root(const Mode& mode, ByteView message, uint64_t index);
 
@@ -68,6 +75,12 @@ struct Node {
 [[nodiscard]] Result<Node> climb(const Mode& mode,
                                  ByteView chunk,
                                  uint64_t index,
+                                 uint64_t chunks,
+                                 std::span<const Hash> siblings);
+
+/// The same from any node of the tree. Errors: bad_opening, also when `from` is no such node.
+[[nodiscard]] Result<Node> climb(const Mode& mode,
+                                 const Node& from,
                                  uint64_t chunks,
                                  std::span<const Hash> siblings);
 

@@ -255,6 +255,60 @@ TEST_F(Blake3, ShortClimbsEndAtInteriorNodes) {
   }
 }
 
+TEST_F(Blake3, EveryNodeIsFoundFromItsBytesAndClimbsToTheRoot) {
+  const Mode mode = Mode::derive("tree");
+  for (const size_t size : tree_sizes) {
+    const Bytes message = noise(size, size);
+    const Hash root = hash(mode, message);
+    const uint64_t chunks = chunk_count(size);
+    for (uint64_t width = 1; width < 2 * chunks; width *= 2) {
+      for (uint64_t first = 0; first < chunks; first += width) {
+        const uint64_t last = std::min(first + width, chunks);
+        const size_t begin = first * 1024;
+        const ByteView bytes =
+            ByteView(message).subspan(begin, std::min<size_t>(last * 1024, size) - begin);
+        const Result<Node> node = subtree_at(mode, bytes, first, chunks);
+        ASSERT_TRUE(node.ok());
+        ASSERT_EQ(*node, subtree(mode, message, first, last));
+        const std::vector<Hash> whole = path_to_root(mode, message, last - 1);
+        // The path of its last chunk ends with the path of the node.
+        for (size_t skip = 0; skip <= whole.size(); ++skip) {
+          const Result<Node> end = climb(mode, *node, chunks, std::span(whole).subspan(skip));
+          if (end.ok() && end->first == 0 && end->last == chunks) {
+            ASSERT_EQ(end->cv, root) << size << " " << first << " " << last << " " << skip;
+            break;
+          }
+          ASSERT_LT(skip, whole.size());
+        }
+      }
+    }
+  }
+}
+
+TEST_F(Blake3, BytesThatAreNoNodeAreRefused) {
+  const Mode mode = Mode::plain();
+  const Bytes bytes = noise(5000);
+  const auto fits = [&](size_t size, uint64_t first, uint64_t chunks) {
+    return subtree_at(mode, ByteView(bytes).first(size), first, chunks).ok();
+  };
+  EXPECT_TRUE(fits(2048, 2, 5));
+  EXPECT_TRUE(fits(900, 4, 5));
+  EXPECT_TRUE(fits(0, 0, 1));
+  EXPECT_FALSE(fits(0, 4, 5)) << "only a whole message is empty";
+  EXPECT_FALSE(fits(2047, 2, 5)) << "short inside the message";
+  EXPECT_FALSE(fits(2048, 1, 5)) << "not aligned";
+  EXPECT_FALSE(fits(3072, 0, 5)) << "three chunks are no node";
+  EXPECT_FALSE(fits(2048, 4, 5)) << "beyond the end";
+  EXPECT_FALSE(fits(1024, UINT64_MAX, 5));
+  EXPECT_FALSE(fits(1024, UINT64_MAX - 1, UINT64_MAX));
+  EXPECT_FALSE(climb(mode, Node{1, 3, {}}, 5, {}).ok());
+  EXPECT_FALSE(climb(mode, Node{4, 6, {}}, 5, {}).ok());
+  EXPECT_FALSE(climb(mode, Node{4, 4, {}}, 5, {}).ok());
+  const std::vector<Hash> siblings(3);
+  EXPECT_TRUE(climb(mode, Node{4, 5, {}}, 5, std::span(siblings).first(1)).ok());
+  EXPECT_FALSE(climb(mode, Node{4, 5, {}}, 5, siblings).ok());
+}
+
 TEST_F(Blake3, ForgedOpeningsMissTheRoot) {
   Random random{3};
   for (const size_t size : tree_sizes) {

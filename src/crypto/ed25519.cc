@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "crypto/blake3.h"
 
@@ -28,6 +30,12 @@ SecretKey SecretKey::from_seed(const Hash& seed) {
 
 SecretKey::~SecretKey() {
   sodium_memzero(secret_.data(), secret_.size());
+}
+
+Seed SecretKey::seed() const {
+  Seed seed;
+  std::copy_n(secret_.begin(), seed.bytes().size(), seed.bytes().begin());
+  return seed;
 }
 
 Signature SecretKey::sign(ByteView message) const {

@@ -4,7 +4,7 @@
 
 #include <unordered_map>
 
-#include "base/bytes.h"
+#include "crypto/secret.h"
 
 namespace lockstep::crypto {
 
@@ -36,6 +36,8 @@ class SecretKey {
   SecretKey& operator=(const SecretKey&) = default;
   [[nodiscard]] const PublicKey& public_key() const { return public_; }
   [[nodiscard]] Signature sign(ByteView message) const;
+  /// What it was made from: for a transport that proves the same key.
+  [[nodiscard]] Seed seed() const;
 
  private:
   SecretKey() = default;
