@@ -17,8 +17,10 @@ struct SubmitTransaction {
     visit(self.transaction);
   }
 };
-/// To the sequencer: blocks from this height on, now and as they come.
+/// To the sequencer: blocks from this height on, now and as they come; `how_high` only asks for the
+/// ledger's height.
 struct FollowBlocks {
+  static constexpr uint64_t how_high = 0;
   uint64_t first = 1;
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
@@ -49,12 +51,24 @@ struct GiveQuote {
     visit(self.quote);
   }
 };
+/// Who else is said to have a blob. A hint only: what comes is checked.
+struct BlobHint {
+  Hash address;
+  std::vector<crypto::PublicKey> holders;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.address, self.holders);
+  }
+};
+inline constexpr size_t hints_max = 256;  // of one assignment: what is beyond is not looked at
+inline constexpr size_t hint_holders_max = 8;
 /// Requester to provider.
 struct Assign {
   model::Signed assignment;
+  std::vector<BlobHint> hints{};
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
-    visit(self.assignment);
+    visit(self.assignment, self.hints);
   }
 };
 struct CancelTask {
@@ -106,21 +120,45 @@ struct Alive {
     visit(self.lease);
   }
 };
+/// The last piece of a blob, whose number is known only with its size.
+inline constexpr uint64_t last_piece = UINT64_MAX;
+/// Pieces [first, first + count) of a blob; each is answered by itself.
 struct AskBlob {
   Hash address;
+  uint64_t first = last_piece;
+  uint32_t count = 1;
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
-    visit(self.address);
+    visit(self.address, self.first, self.count);
   }
 };
-/// Empty `bytes` with `found` false: the peer does not have it.
+enum class BlobAnswer : uint8_t {
+  missing,  // the peer does not have the blob
+  busy,     // ask again for pieces [index, index + count), in wait_ms
+  piece,
+};
+constexpr BlobAnswer last_of(BlobAnswer /*kind*/) {
+  return BlobAnswer::piece;
+}
 struct GiveBlob {
   Hash address;
-  bool found = false;
-  Bytes bytes;
+  BlobAnswer answer = BlobAnswer::missing;
+  uint64_t index = 0;
+  uint32_t count = 1;
+  uint32_t wait_ms = 0;
+  uint64_t total = 0;  // of the blob, in bytes
+  Bytes bytes{};
+  std::vector<Hash> path{};  // from the piece up to the blob's address, bottom first
   template <class Self, class Visit>
   static void each(Self& self, Visit&& visit) {
-    visit(self.address, self.found, self.bytes);
+    visit(self.address,
+          self.answer,
+          self.index,
+          self.count,
+          self.wait_ms,
+          self.total,
+          self.bytes,
+          self.path);
   }
 };
 
