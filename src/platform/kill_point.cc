@@ -1,0 +1,111 @@
+// KillPoints: one armed point, one trace file, for the whole process.
+#include "platform/kill_point.h"
+
+#include <fcntl.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is not in <csignal>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <mutex>
+
+#include "platform/files.h"
+
+namespace lockstep::platform {
+namespace {
+
+constexpr size_t trace_bytes_max = size_t{256} << 20;
+
+struct State {
+  std::mutex mutex;
+  std::string name;
+  uint64_t left = 0;  // times until the kill; 0: not armed
+  Descriptor trace;
+};
+
+State& state() {
+  static State the_only;
+  return the_only;
+}
+
+}  // namespace
+
+Result<void> KillPoints::arm(std::string_view word) {
+  const size_t colon = word.rfind(':');
+  uint64_t times = 0;
+  if (colon != std::string_view::npos && colon > 0) {
+    const char* const end = word.data() + word.size();
+    const auto [stopped, failed] = std::from_chars(word.data() + colon + 1, end, times);
+    if (failed != std::errc() || stopped != end) {
+      times = 0;
+    }
+  }
+  if (times == 0) {
+    return refuse(Code::bad_option,
+                  "is no point to be killed at",
+                  "write NAME:N, N counted from 1",
+                  std::string(word));
+  }
+  State& now = state();
+  const std::lock_guard lock(now.mutex);
+  now.name = word.substr(0, colon);
+  now.left = times;
+  on_ = true;
+  return {};
+}
+
+Result<void> KillPoints::trace(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!file.ok()) {
+    return system_error(errno, "cannot be written", path);
+  }
+  State& now = state();
+  const std::lock_guard lock(now.mutex);
+  now.trace = std::move(file);
+  on_ = true;
+  return {};
+}
+
+void KillPoints::stop() {
+  State& now = state();
+  const std::lock_guard lock(now.mutex);
+  now.name.clear();
+  now.left = 0;
+  now.trace.close();
+  on_ = false;
+}
+
+void KillPoints::reached(std::string_view name, std::string_view detail) {
+  const std::string point = std::string(name).append(detail);
+  State& now = state();
+  const std::lock_guard lock(now.mutex);
+  if (now.trace.ok()) {
+    const std::string line = point + "\n";
+    // One write of a short line to a file opened for appending: whole, whoever else appends. A
+    // trace that cannot be written misses points, which its reader notices.
+    (void)!::write(now.trace.number(), line.data(), line.size());
+  }
+  if (now.left > 0 && now.name == point && --now.left == 0) {
+    ::kill(::getpid(), SIGKILL);
+    while (true) {
+      ::pause();
+    }
+  }
+}
+
+Result<std::map<std::string, uint64_t>> read_kill_trace(const std::string& path) {
+  const Bytes bytes = TRY(Files().read(path, trace_bytes_max));
+  std::map<std::string, uint64_t> counts;
+  std::string line;
+  for (const uint8_t byte : bytes) {
+    if (byte == '\n') {
+      ++counts[line];
+      line.clear();
+    } else {
+      line += static_cast<char>(byte);
+    }
+  }
+  return counts;
+}
+
+}  // namespace lockstep::platform
