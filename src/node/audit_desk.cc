@@ -57,6 +57,12 @@ struct Case {
     return true;
   }
 };
+/// Of what an open audit reads; and the claim's id in hex.
+const std::string claim_pins = "audit-";
+std::string pin_name(const ClaimId& id) {
+  return claim_pins + to_hex(id.hash.view());
+}
+
 struct Where {
   ClaimId claim;
   uint32_t place = 0;
@@ -90,6 +96,7 @@ struct AuditDesk::Impl {
 
   std::optional<Case> make_case(const ClaimId& id, const ledger::Claim& claim);
   std::optional<Item> make_item(const model::ClaimEntry& entry);
+  [[nodiscard]] Result<void> pin(const ClaimId& id, const Case& made);
   void forget_dispute(Item& item);
   void forget(const ClaimId& id);
   void look(uint64_t now_ms, const ClaimId& id);
@@ -190,6 +197,14 @@ std::optional<Case> AuditDesk::Impl::make_case(const ClaimId& id, const ledger::
   return made;
 }
 
+Result<void> AuditDesk::Impl::pin(const ClaimId& id, const Case& made) {
+  std::set<Hash> addresses;
+  for (const auto& [place, item] : made.items) {
+    addresses.insert(item.blobs.begin(), item.blobs.end());
+  }
+  return blobs->store().pin(pin_name(id), {addresses.begin(), addresses.end()});
+}
+
 /// What is still being computed for a dispute has no use once it is over.
 void AuditDesk::Impl::forget_dispute(Item& item) {
   item.witness.reset();
@@ -213,6 +228,7 @@ void AuditDesk::Impl::forget(const ClaimId& id) {
     }
   }
   cases.erase(found);
+  (void)blobs->store().unpin(pin_name(id));  // where that fails, the next start does it
 }
 
 /// Does whatever the ledger asks about one claim and has not been done.
@@ -224,7 +240,7 @@ void AuditDesk::Impl::look(uint64_t now_ms, const ClaimId& id) {
   }
   if (!cases.contains(id)) {
     auto made = make_case(id, claim->second);
-    if (!made) {
+    if (!made || !pin(id, *made).ok()) {
       return;
     }
     cases.emplace(id, std::move(*made));
@@ -363,6 +379,13 @@ void AuditDesk::Impl::receive(Item& item, WorkDone done) {
   if (const auto* execution = std::get_if<model::Execution>(&result)) {
     item.roots = attest::list_roots(*execution, item.task.steps);
     item.output_root = execution->output_root;
+    // The machine has put its outputs; nobody needs them.
+    std::vector<Hash> outputs;
+    outputs.reserve(execution->leaves.size());
+    for (const model::TensorRef& leaf : execution->leaves) {
+      outputs.push_back(leaf.data);
+    }
+    (void)blobs->store().learn(outputs);
   } else if (auto* roots = std::get_if<std::vector<Hash>>(&result); roots && item.witness) {
     item.witness->set_steps(std::move(*roots));
   } else if (auto* trace = std::get_if<model::StepTrace>(&result); trace && item.witness) {
@@ -376,6 +399,11 @@ AuditDesk::AuditDesk(LedgerClient& ledger, BlobClient& blobs, Effects& effects, 
   impl_->blobs = &blobs;
   impl_->effects = &effects;
   impl_->secret = secret;
+  // Of an earlier life: an audit that goes on pins again.
+  const auto pinned = blobs.store().pins(claim_pins);
+  for (const std::string& name : pinned.ok() ? *pinned : std::vector<std::string>()) {
+    (void)blobs.store().unpin(name);
+  }
 }
 
 AuditDesk::~AuditDesk() = default;

@@ -196,6 +196,28 @@ TEST(AuditDesk, TakesUpAnAuditAfterARestart) {
             ledger::Ending::proof_refuted);
 }
 
+TEST(AuditDesk, KeepsWhatAnAuditReadsUntilItIsOver) {
+  World world;
+  world.claimant_opens_salts = false;
+  world.claim_tasks({std::nullopt});
+  ASSERT_TRUE(world.run_to(AuditPhase::committed));
+  const std::vector<Hash> inputs = world.blobs_asked;
+  ASSERT_EQ(inputs.size(), blobs_of_tasks(1));
+  EXPECT_EQ(world.blobs().pins("audit-")->size(), 1U);
+  EXPECT_GT(*world.blobs().collect(0), 0U) << "its outputs are of no use to anybody";
+  for (const Hash& address : inputs) {
+    EXPECT_TRUE(*world.blobs().has(address));
+  }
+  world.restart();
+  EXPECT_EQ(world.blobs().pins("audit-")->size(), 1U) << "it goes on";
+  world.claimant_opens_salts = true;
+  ASSERT_TRUE(world.run_to(AuditPhase::done));
+  world.run_ms(300);
+  EXPECT_TRUE(world.blobs().pins("")->empty());
+  EXPECT_GT(*world.blobs().collect(0), 0U);
+  EXPECT_EQ(*world.blobs().bytes_used(), 0U);
+}
+
 TEST(Auditor, TicksInOneRow) {
   World world;
   (void)world.node().take_effects();
@@ -220,7 +242,7 @@ TEST(Auditor, GivesBlobsAndSaysWhichItHasNot) {
       const auto* send = std::get_if<Send>(&effect);
       const auto* give = send ? std::get_if<net::GiveBlob>(&send->message) : nullptr;
       if (give != nullptr && give->address == address) {
-        return std::optional(give->found);
+        return std::optional(give->answer == net::BlobAnswer::piece);
       }
     }
     return std::optional<bool>();

@@ -52,6 +52,7 @@ class World final : public test_network::NodeNetwork {
   [[nodiscard]] const ClaimId& claim() const { return claim_; }
   [[nodiscard]] const PublicKey& self() const { return key_of_self_; }
   [[nodiscard]] Auditor& node() { return *node_; }
+  [[nodiscard]] store::Blobs& blobs() { return own_blobs_; }
   [[nodiscard]] Amount balance(const Party& party) const {
     return state().accounts.at(party.owner.public_key()).balance;
   }

@@ -30,9 +30,9 @@ void Auditor::on_message(uint64_t now_ms, const PublicKey& from, const net::Mess
       desk_->on_news(now_ms, news);
     }
   } else if (const auto* ask = std::get_if<net::AskBlob>(&message)) {
-    blobs_->on_ask(from, *ask);
+    blobs_->on_ask(now_ms, from, *ask);
   } else if (const auto* give = std::get_if<net::GiveBlob>(&message)) {
-    blobs_->on_give(from, *give);
+    blobs_->on_give(now_ms, from, *give);
   }
   pump(now_ms);
 }
@@ -45,6 +45,7 @@ void Auditor::on_timer(uint64_t now_ms, uint64_t id) {
   ledger_->tick(now_ms);
   blobs_->tick(now_ms);
   desk_->tick(now_ms);
+  (void)blobs_->store().tidy();  // what audits read is pinned
   pump(now_ms);
   next_tick_ms_ = now_ms + LedgerClient::tick_ms;
   effects_.push_back(SetTimer{next_tick_ms_, tick_timer});

@@ -19,6 +19,7 @@ class Auditor final : public Node {
   void on_timer(uint64_t now_ms, uint64_t id) override;
   void on_work(uint64_t now_ms, WorkDone done) override;
   void on_signed(uint64_t now_ms, const model::Signed& transaction) override;
+  [[nodiscard]] const LedgerClient& ledger() const { return *ledger_; }
 
  private:
   Auditor() = default;

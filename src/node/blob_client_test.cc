@@ -30,7 +30,14 @@ class BlobClientTest : public testing::Test {
   void fetch(uint64_t now_ms, uint64_t group, std::vector<Hash> addresses) {
     client.fetch(now_ms, group, addresses, peer);
   }
-  void give(const Bytes& bytes) { client.on_give(peer, {address_of(bytes), true, bytes}); }
+  /// A blob of one piece.
+  static net::GiveBlob piece(const Bytes& bytes) {
+    net::GiveBlob give{address_of(bytes), net::BlobAnswer::piece};
+    give.total = bytes.size();
+    give.bytes = bytes;
+    return give;
+  }
+  void give(const Bytes& bytes) { client.on_give(peer, piece(bytes)); }
   /// Who was asked for what since the last call.
   std::vector<std::pair<PublicKey, Hash>> asked() {
     std::vector<std::pair<PublicKey, Hash>> all;
@@ -64,12 +71,9 @@ TEST_F(BlobClientTest, WhatIsThereAlreadyIsNotAskedFor) {
   EXPECT_EQ(client.take_ready(), (Groups{1, 2}));
 }
 
-TEST_F(BlobClientTest, OtherBytesAreIgnoredAndAskedForAgain) {
+TEST_F(BlobClientTest, WhatDoesNotComeIsAskedForAgain) {
   fetch(0, 1, {address_of(one)});
   EXPECT_EQ(asked().size(), 1U);
-  client.on_give(peer, {address_of(one), true, two});
-  EXPECT_FALSE(*blobs.has(address_of(one)));
-  EXPECT_FALSE(*blobs.has(address_of(two)));
   client.tick(BlobClient::retry_ms - 1);
   EXPECT_TRUE(asked().empty());
   client.tick(BlobClient::retry_ms);
@@ -80,6 +84,66 @@ TEST_F(BlobClientTest, OtherBytesAreIgnoredAndAskedForAgain) {
   EXPECT_EQ(client.take_ready(), Groups{1});
   client.tick(10 * BlobClient::retry_ms);
   EXPECT_TRUE(asked().empty());
+}
+
+TEST_F(BlobClientTest, WhoGivesOtherBytesIsNotAskedForTheBlobAgain) {
+  fetch(0, 1, {address_of(one)});
+  client.fetch(0, 2, std::vector{address_of(one)}, other);
+  EXPECT_EQ(asked(), (Asked{{peer, address_of(one)}}));
+  net::GiveBlob lie = piece(two);
+  lie.address = address_of(one);
+  client.on_give(peer, lie);
+  EXPECT_EQ(client.counts().lies, 1U);
+  EXPECT_FALSE(*blobs.has(address_of(one)));
+  EXPECT_FALSE(*blobs.has(address_of(two)));
+  EXPECT_EQ(asked(), (Asked{{other, address_of(one)}}));
+  client.on_give(peer, piece(one));  // too late
+  EXPECT_TRUE(client.take_ready().empty());
+  client.on_give(other, piece(one));
+  EXPECT_EQ(client.take_ready(), (Groups{1, 2}));
+}
+
+TEST_F(BlobClientTest, AGroupThatOnlyALiarServesFailsAndSaysWhy) {
+  fetch(0, 1, {address_of(one)});
+  net::GiveBlob lie = piece(one);
+  lie.total += 1;
+  client.on_give(peer, lie);
+  const auto failures = client.take_failures();
+  ASSERT_EQ(failures.size(), 1U);
+  EXPECT_EQ(failures[0].group, 1U);
+  EXPECT_EQ(failures[0].error.code, Code::wrong_hash);
+  EXPECT_EQ(asked().size(), 1U);
+  fetch(0, 2, {address_of(one)});
+  EXPECT_TRUE(asked().empty());
+  EXPECT_EQ(client.take_failed(), Groups{2});
+}
+
+TEST_F(BlobClientTest, ABusyHolderIsAskedAgainWhenItSays) {
+  fetch(0, 1, {address_of(one)});
+  EXPECT_EQ(asked().size(), 1U);
+  net::GiveBlob busy{address_of(one), net::BlobAnswer::busy, net::last_piece};
+  busy.wait_ms = 100;
+  client.on_give(10, peer, busy);
+  client.tick(109);
+  EXPECT_TRUE(asked().empty());
+  client.tick(110);
+  EXPECT_EQ(asked(), (Asked{{peer, address_of(one)}}));
+  EXPECT_EQ(client.counts().busy, 1U);
+  EXPECT_EQ(client.counts().late, 0U);
+}
+
+TEST_F(BlobClientTest, AFullStoreFailsTheGroup) {
+  store::Blobs small(values, law::data_mode(), 2);
+  BlobClient hers(small, effects);
+  hers.fetch(0, 1, std::vector{address_of(one), address_of(two)}, peer);
+  hers.on_give(peer, piece(two));
+  hers.on_give(peer, piece(one));
+  const auto failures = hers.take_failures();
+  ASSERT_EQ(failures.size(), 1U);
+  EXPECT_EQ(failures[0].error.code, Code::disk_full);
+  EXPECT_TRUE(*small.has(address_of(two)));
+  hers.tick(10'000);
+  EXPECT_EQ(asked().size(), 2U);
 }
 
 TEST_F(BlobClientTest, NothingUnwantedIsKept) {
@@ -121,7 +185,7 @@ TEST_F(BlobClientTest, ABlobThatThePeerDoesNotHaveFailsItsGroups) {
   fetch(0, 2, {address_of(one)});
   fetch(0, 3, {address_of(two)});
   EXPECT_EQ(asked().size(), 2U);
-  client.on_give(peer, {address_of(one), false, {}});
+  client.on_give(peer, {address_of(one)});
   EXPECT_EQ(client.take_failed(), (Groups{1, 2}));
   EXPECT_TRUE(client.take_failed().empty());
   client.tick(BlobClient::retry_ms);
@@ -162,11 +226,12 @@ TEST_F(BlobClientTest, AnswersOthers) {
   ASSERT_EQ(effects.size(), 2U);
   const auto& found = std::get<net::GiveBlob>(std::get<Send>(effects[0]).message);
   EXPECT_EQ(std::get<Send>(effects[0]).to, other);
-  EXPECT_TRUE(found.found);
+  EXPECT_EQ(found.answer, net::BlobAnswer::piece);
   EXPECT_EQ(found.bytes, one);
+  EXPECT_EQ(found.total, one.size());
   const auto& missing = std::get<net::GiveBlob>(std::get<Send>(effects[1]).message);
   EXPECT_EQ(missing.address, address_of(two));
-  EXPECT_FALSE(missing.found);
+  EXPECT_EQ(missing.answer, net::BlobAnswer::missing);
   EXPECT_TRUE(missing.bytes.empty());
 }
 

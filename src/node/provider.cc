@@ -8,6 +8,7 @@ namespace lockstep::node {
 namespace {
 
 constexpr uint64_t tick_timer = 1;
+const std::string task_pins = "task-";  // and the task's id in hex
 
 }  // namespace
 
@@ -41,6 +42,10 @@ void Provider::on_timer(uint64_t now_ms, uint64_t id) {
 void Provider::on_work(uint64_t now_ms, WorkDone done) {
   impl_->work_done(now_ms, std::move(done));
 }
+const LedgerClient& Provider::ledger() const {
+  return *impl_->ledger;
+}
+
 void Provider::on_signed(uint64_t /*now_ms*/, const model::Signed& /*transaction*/) {}
 
 Result<void> Provider::Impl::restore() {
@@ -58,7 +63,35 @@ Result<void> Provider::Impl::restore() {
     to_claim[task.place] = id;
     tasks.insert_or_assign(id, std::move(task));
   }
+  // What was in hand in an earlier life is not any more. Where the store fails it keeps too much.
+  std::set<std::string> kept_pins;
+  for (const auto& [id, task] : tasks) {
+    kept_pins.insert(pin_name(id));
+  }
+  const auto pinned = blobs.store().pins(task_pins);
+  for (const std::string& name : pinned.ok() ? *pinned : std::vector<std::string>()) {
+    if (!kept_pins.contains(name)) {
+      (void)blobs.store().unpin(name);
+    }
+  }
   return {};
+}
+
+std::string Provider::Impl::pin_name(const model::TaskId& id) {
+  return task_pins + to_hex(id.hash.view());
+}
+
+Result<void> Provider::Impl::pin(const model::TaskId& id,
+                                 const model::Assignment& assignment,
+                                 const std::vector<model::TensorRef>& outputs) {
+  const judge::Registered* program = ledger->state().programs.find(assignment.program);
+  CHECK(program != nullptr);  // check() found it
+  std::vector<Hash> addresses = blobs_of(assignment, *program);
+  addresses.reserve(addresses.size() + outputs.size());
+  for (const model::TensorRef& output : outputs) {
+    addresses.push_back(output.data);
+  }
+  return blobs.store().pin(pin_name(id), std::move(addresses));
 }
 
 void Provider::Impl::start(uint64_t now) {
@@ -75,6 +108,10 @@ void Provider::Impl::tick(uint64_t now) {
   tell_alive(now);
   deliver_due(now);
   claim_due(now);
+  // What runs now may put blobs that are to be pinned when it is done.
+  if (!running) {
+    (void)blobs.store().tidy();
+  }
   pump(now);
   effects->push_back(SetTimer{now + LedgerClient::tick_ms, tick_timer});
 }
@@ -131,12 +168,12 @@ void Provider::Impl::on(uint64_t now, const PublicKey& /*from*/, const net::Bloc
   retry_early(now);
 }
 
-void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::AskBlob& ask) {
-  blobs.on_ask(from, ask);
+void Provider::Impl::on(uint64_t now, const PublicKey& from, const net::AskBlob& ask) {
+  blobs.on_ask(now, from, ask);
 }
 
-void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::GiveBlob& give) {
-  blobs.on_give(from, give);
+void Provider::Impl::on(uint64_t now, const PublicKey& from, const net::GiveBlob& give) {
+  blobs.on_give(now, from, give);
 }
 
 void Provider::Impl::tell_alive(uint64_t now) {
@@ -154,7 +191,7 @@ void Provider::Impl::tell_alive(uint64_t now) {
 // ---- assignments
 
 void Provider::Impl::on(uint64_t now, const PublicKey& from, const net::Assign& assign) {
-  take_assignment(now, from, assign.assignment);
+  take_assignment(now, from, assign);
 }
 
 const ledger::Lease* Provider::Impl::lease_of(const model::LeaseId& id) const {
@@ -223,12 +260,13 @@ Result<void> Provider::Impl::check_capacity(uint64_t now) const {
                   "work was done on sources that nobody claims",
                   "see that what tasks read is claimed");
   }
-  return {};
+  return blobs.store().check_room(1);
 }
 
 void Provider::Impl::take_assignment(uint64_t now,
                                      const PublicKey& from,
-                                     const model::Signed& assignment) {
+                                     const net::Assign& assign) {
+  const model::Signed& assignment = assign.assignment;
   const model::TaskId id = model::task_id(assignment);
   const auto held = tasks.find(id);
   if (held != tasks.end() && held->second.requester() == from) {
@@ -252,7 +290,7 @@ void Provider::Impl::take_assignment(uint64_t now,
     if (early.size() >= early_assignments_max) {
       early.pop_front();
     }
-    early.push_back({from, assignment, body->lease});
+    early.push_back({from, assign, body->lease});
     return;
   }
   const Result<Hash> root = check(*body, from);
@@ -264,18 +302,36 @@ void Provider::Impl::take_assignment(uint64_t now,
   HeldTask task;
   task.assignment = *body;
   task.input_root = *root;
-  hold(now, assignment, std::move(task));
+  hold(now, assign, std::move(task));
 }
 
-void Provider::Impl::hold(uint64_t now, const model::Signed& signed_assignment, HeldTask task) {
-  const model::TaskId id = model::task_id(signed_assignment);
+void Provider::Impl::hold(uint64_t now, const net::Assign& assign, HeldTask task) {
+  const model::TaskId id = model::task_id(assign.assignment);
+  const Result<void> pinned = pin(id, task.assignment, {});
+  if (!pinned.ok()) {
+    decline(assign.assignment.signer, id, pinned.error());
+    return;
+  }
   const judge::Registered* program = ledger->state().programs.find(task.assignment.program);
   CHECK(program != nullptr);  // check() found it
-  task.kept.assignment = signed_assignment;
+  task.kept.assignment = assign.assignment;
   task.group = next_group++;
   groups[task.group] = id;
   blobs.fetch(now, task.group, blobs_of(task.assignment, *program), task.requester());
   tasks.insert_or_assign(id, std::move(task));
+  take_hints(now, assign.hints);
+}
+
+/// Hints may be wrong or malicious: so many are looked at, and every piece is checked.
+void Provider::Impl::take_hints(uint64_t now, const std::vector<net::BlobHint>& hints) {
+  for (size_t i = 0; i < std::min(hints.size(), net::hints_max); ++i) {
+    const auto& holders = hints[i].holders;
+    for (size_t j = 0; j < std::min(holders.size(), net::hint_holders_max); ++j) {
+      if (holders[j] != ledger->self()) {
+        blobs.add_holder(now, hints[i].address, holders[j]);
+      }
+    }
+  }
 }
 
 void Provider::Impl::retry_early(uint64_t now) {
@@ -288,13 +344,13 @@ void Provider::Impl::retry_early(uint64_t now) {
     }
   }
   for (const EarlyAssignment& one : known) {
-    take_assignment(now, one.from, one.assignment);
+    take_assignment(now, one.from, one.assign);
   }
 }
 
 void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::CancelTask& cancel) {
   std::erase_if(early, [&](const EarlyAssignment& one) {
-    return one.from == from && model::task_id(one.assignment) == cancel.task;
+    return one.from == from && model::task_id(one.assign.assignment) == cancel.task;
   });
   const auto found = tasks.find(cancel.task);
   if (found == tasks.end() || found->second.requester() != from) {

@@ -36,7 +36,7 @@ struct HeldTask {
 /// Of a lease that no block has brought yet.
 struct EarlyAssignment {
   PublicKey from;
-  model::Signed assignment;
+  net::Assign assign;
   model::LeaseId lease;
 };
 
@@ -85,6 +85,7 @@ struct Provider::Impl {
 
   // provider.cc
   Result<void> restore();
+  [[nodiscard]] static std::string pin_name(const model::TaskId& id);
   void start(uint64_t now);
   void tick(uint64_t now);
   void message(uint64_t now, const PublicKey& from, const net::Message& message);
@@ -103,8 +104,13 @@ struct Provider::Impl {
   [[nodiscard]] Result<Hash> check(const model::Assignment& assignment,
                                    const PublicKey& signer) const;
   [[nodiscard]] Result<void> check_capacity(uint64_t now) const;
-  void take_assignment(uint64_t now, const PublicKey& from, const model::Signed& assignment);
-  void hold(uint64_t now, const model::Signed& signed_assignment, HeldTask task);
+  void take_assignment(uint64_t now, const PublicKey& from, const net::Assign& assign);
+  void hold(uint64_t now, const net::Assign& assign, HeldTask task);
+  void take_hints(uint64_t now, const std::vector<net::BlobHint>& hints);
+  /// Keeps the blobs that the task reads, and what it gave, until drop().
+  [[nodiscard]] Result<void> pin(const model::TaskId& id,
+                                 const model::Assignment& assignment,
+                                 const std::vector<model::TensorRef>& outputs);
   void retry_early(uint64_t now);
   void tell_alive(uint64_t now);
   [[nodiscard]] const ledger::Lease* lease_of(const model::LeaseId& id) const;
@@ -112,7 +118,7 @@ struct Provider::Impl {
 
   // provider_work.cc
   void blobs_moved();
-  void group_failed(uint64_t group);
+  void group_failed(const BlobClient::Failure& failure);
   void start_work();
   [[nodiscard]] std::optional<Work> next_work();
   [[nodiscard]] Result<RunTask> run_of(const Work& work);

@@ -43,7 +43,8 @@ class World final : public test_network::NodeNetwork {
   bool loses_claims = false;
 
   /// Registered, a job and a lease opened.
-  World() {
+  explicit World(uint64_t blob_bytes_max = store::Blobs::unlimited)
+      : blobs_(values_, law::data_mode(), blob_bytes_max) {
     register_all();
     restart();
     open_job();
@@ -52,6 +53,7 @@ class World final : public test_network::NodeNetwork {
   [[nodiscard]] const model::LeaseId& lease() const { return lease_; }
   [[nodiscard]] const ledger::Claim& claim() const { return state().claims.begin()->second; }
   [[nodiscard]] model::ClaimId claim_id() const { return state().claims.begin()->first; }
+  [[nodiscard]] store::Blobs& blobs() { return blobs_; }
   [[nodiscard]] PublicKey requester_key() const { return requester.node.public_key(); }
 
   /// A node that knows nothing but its keys and its stores.
@@ -143,7 +145,7 @@ class World final : public test_network::NodeNetwork {
   }
 
   env::MemoryKeyValue values_;
-  store::Blobs blobs_{values_, law::data_mode()};
+  store::Blobs blobs_;
   std::unique_ptr<Provider> node_;
   model::LeaseId lease_;
 };

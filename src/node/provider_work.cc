@@ -27,19 +27,19 @@ void Provider::Impl::blobs_moved() {
       urgent.push_back(*defence->second.preparing);
     }
   }
-  for (const uint64_t group : blobs.take_failed()) {
-    group_failed(group);
+  for (const BlobClient::Failure& failure : blobs.take_failures()) {
+    group_failed(failure);
   }
 }
 
-void Provider::Impl::group_failed(uint64_t group) {
-  blobs.forget(group);
-  const auto found = groups.extract(group);
+void Provider::Impl::group_failed(const BlobClient::Failure& failure) {
+  blobs.forget(failure.group);
+  const auto found = groups.extract(failure.group);
   if (found.empty()) {
     return;
   }
   if (const auto* id = std::get_if<model::TaskId>(&found.mapped())) {
-    give_back(*id, refuse(Code::blob_missing, "the requester does not have an input"));
+    give_back(*id, failure.error);
     return;
   }
   const auto defence = defences.find(std::get<ledger::DisputeKey>(found.mapped()));
@@ -161,7 +161,8 @@ void Provider::Impl::executed(uint64_t now, const model::TaskId& id, const WorkD
     give_back(id, refuse(Code::internal, "the machine gave something else than an execution"));
     return;
   }
-  Result<KeptTask> kept = keep(id, *execution);
+  const Result<void> pinned = pin(id, task.assignment, execution->leaves);
+  Result<KeptTask> kept = pinned.ok() ? keep(id, *execution) : Result<KeptTask>(pinned.error());
   if (!kept.ok()) {
     give_back(id, kept.error());
     return;
@@ -279,8 +280,9 @@ void Provider::Impl::drop(const std::vector<model::TaskId>& ids) {
     }
     to_deliver.erase(id);
     tasks.erase(found);
+    (void)blobs.store().unpin(pin_name(id));
   }
-  // What a failing store keeps is dropped again after the next start.
+  // What failing stores keep is dropped again after the next start.
   (void)book.erase(ids);
 }
 

@@ -209,9 +209,10 @@ class Network {
 class NodeNetwork : public Network {
  public:
   Party requester = some_party(1), provider = some_party(2), auditor = some_party(3);
-  ledger::test::Events events;    // all that happened
-  std::vector<RunTask> works;     // asked for and not yet done
-  std::vector<Hash> blobs_asked;  // of the requester
+  ledger::test::Events events;     // all that happened
+  std::vector<RunTask> works;      // asked for and not yet done
+  std::vector<Hash> blobs_asked;   // of the requester
+  std::vector<Send> asked_others;  // for blobs: they say nothing by themselves
   // Faults.
   bool hears_blocks = true;
   bool requester_has_blobs = true;
@@ -376,12 +377,20 @@ class NodeNetwork : public Network {
         node_->on_message(now, message.to, net::Blocks{std::move(blocks).value()});
       }
     } else if (const auto* ask = std::get_if<net::AskBlob>(&message.message)) {
-      CHECK(message.to == requester.node.public_key());
+      if (message.to != requester.node.public_key()) {
+        asked_others.push_back(message);
+        return;
+      }
       blobs_asked.push_back(ask->address);
-      auto bytes = requester_blobs_.get(ask->address);
-      const bool found = requester_has_blobs && bytes.ok();
-      node_->on_message(
-          now, message.to, net::GiveBlob{ask->address, found, found ? *bytes : Bytes{}});
+      const auto opened = requester_blobs_.open(ask->address);
+      net::GiveBlob give{ask->address};
+      if (requester_has_blobs && opened.ok()) {
+        CHECK(ask->first == net::last_piece && store::piece_count(opened->bytes.size()) == 1);
+        give.answer = net::BlobAnswer::piece;
+        give.total = opened->bytes.size();
+        give.bytes = opened->bytes;
+      }
+      node_->on_message(now, message.to, give);
     } else {
       hear(message);
     }
