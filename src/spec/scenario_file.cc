@@ -248,13 +248,16 @@ Result<void> read_head(const Fields& map, string_view path, Scenario& scenario) 
     scenario.loss_millionths = *loss;
   }
   if (map.has("faults")) {
-    if (map.text("faults") != "random") {
+    const auto faults = map.text("faults");
+    if (faults != "random" && faults != "requester") {
       return map.bad(Code::out_of_range,
                      "faults",
-                     "cannot be " + quote(map.text("faults")),
-                     "write random: each seed has a plan of its own, within the fault model");
+                     "cannot be " + quote(faults),
+                     "write random, or requester for its machine alone: each seed has a plan of "
+                     "its own, within the fault model");
     }
-    scenario.random_faults = true;
+    scenario.random_faults = faults == "random";
+    scenario.requester_faults = faults == "requester";
   }
   TRY(read_verify(map, scenario.verify));
   return read_finality(map, scenario.finality);
