@@ -16,7 +16,7 @@
 #include "law/fold.h"
 #include "law/roots.h"
 #include "model/transaction.h"
-#include "plan/train.h"
+#include "plan/planner.h"
 #include "prepare/prepare.h"
 #include "tensor/executor.h"
 
@@ -113,10 +113,10 @@ class World {
     MemoryFiles files = small_files();
     prepared_ =
         std::make_unique<prepare::Prepared>(prepare::prepare(spec, "", files, blobs_).value());
-    plan::TrainPlanner planner = plan::TrainPlanner::create(prepared_->job).value();
+    const auto planner = plan::make_planner(prepared_->job).value();
     std::vector<model::Execution> finished;
-    while (!planner.done()) {
-      const std::vector<model::Task> tasks = planner.advance(finished).value();
+    while (!planner->done()) {
+      const std::vector<model::Task> tasks = planner->advance(finished).value();
       finished.clear();
       for (const model::Task& task : tasks) {
         finished.push_back(runner_.run(task).value());
@@ -129,7 +129,7 @@ class World {
 
   [[nodiscard]] const std::vector<TaskCase>& cases() const { return cases_; }
   [[nodiscard]] platform::Clock& clock() { return clock_; }
-  [[nodiscard]] const model::TrainJob& job() const { return prepared_->job; }
+  [[nodiscard]] const model::Job& job() const { return prepared_->job; }
   /// The task as it runs on other leaves, for those who do not compute what they were assigned.
   TaskCase computed(std::string name, const model::Task& task) {
     TaskCase made{std::move(name), task, nullptr, runner_.run(task).value(), {}, {}, nullptr};

@@ -157,6 +157,9 @@ model::Faults crash_at(const std::string& who, const std::string& site, model::C
   model::CrashFault crash;
   crash.who = who;
   crash.at_ms = site == "blob" && who.starts_with("auditor") ? 5 * busy_ms : busy_ms;
+  if (site == "job") {
+    crash.at_ms = 1;
+  }
   crash.point = point;
   crash.site = site;
   crash.wait_ms = site == "forget" ? 60'000 : 1500;
@@ -178,8 +181,11 @@ std::vector<model::Faults> plans_of_crashes() {
     plans.push_back(crash_at("auditor-1", "blob", point));
     plans.push_back(crash_at("auditor-2", "blob", point));
     plans.push_back(crash_at("ledger", "block", point));
+    for (const char* const site : {"job", "placed", "accepted", "block", "blob"}) {
+      plans.push_back(crash_at("requester", site, point));
+    }
   }
-  for (const char* const who : {"provider-1", "auditor-1", "ledger"}) {
+  for (const char* const who : {"provider-1", "auditor-1", "ledger", "requester"}) {
     plans.push_back(crash_at(who, "", CrashPoint::after_send));
   }
   return plans;

@@ -33,7 +33,7 @@ class Watcher final : public sim::Observer {
   void watch(sim::World& world) { world_ = &world; }
   void on_notice(uint64_t now_ms, const node::Notice& notice) override {
     if (const auto* const news = std::get_if<node::LedgerNews>(&notice)) {
-      invariants_.on_event(news->event, world_->sequencer().ledger().state());
+      invariants_.on_event(news->event, world_->ledger_state());
       const std::string line = describe(news->event, *world_);
       trace.push_back(text_of("%8.3f s  block %4s  %s",
                               static_cast<double>(now_ms) * 1e-3,
@@ -76,7 +76,7 @@ bool counts_as_received(const ledger::Task& task) {
 
 /// What the network's end says about money.
 void take_money(sim::World& world, const std::set<std::string>& attackers, NetworkOutcome& out) {
-  const ledger::State& state = world.sequencer().ledger().state();
+  const ledger::State& state = world.ledger_state();
   for (const model::Allocation& first : world.genesis().balances) {
     const auto account = state.accounts.find(first.owner);
     const Amount now = account == state.accounts.end()
@@ -158,6 +158,8 @@ sim::Options ScenarioRunner::options(uint64_t seed, bool honest) const {
   }
   if (scenario_->random_faults) {
     options.faults = sim::random_faults(seed, options.providers, options.auditors);
+  } else if (scenario_->requester_faults) {
+    options.faults = sim::requester_faults(seed);
   }
   for (const auto& [who, role] : scenario_->roles) {
     options.roles.push_back({who, role});
@@ -186,7 +188,7 @@ Result<NetworkOutcome> ScenarioRunner::play(uint64_t seed, bool honest) {
   const Result<void> ended = world->run(watcher);
   out.error = ended.ok() ? std::string() : ended.error().message();
   take_money(*world, honest ? std::set<std::string>() : attackers_, out);
-  invariants.at_end(world->sequencer().ledger().state());
+  invariants.at_end(world->ledger_state());
   out.broken = invariants.broken();
   out.model_root = watcher.model_root;
   out.network_ms = world->now_ms();
@@ -245,7 +247,8 @@ void ScenarioRunner::judge(const NetworkOutcome& honest, SeedOutcome& outcome) c
 }
 
 Result<SeedOutcome> ScenarioRunner::run(uint64_t seed) {
-  const crypto::VerifyMemo memo;
+  const crypto::VerifyMemo signatures;
+  const model::ChainMemo chains;
   const NetworkOutcome honest = TRY(play(seed, true));
   SeedOutcome outcome;
   outcome.seed = seed;

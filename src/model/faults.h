@@ -66,9 +66,10 @@ struct CrashFault {
   std::string who;
   uint64_t at_ms = 0;
   CrashPoint point = CrashPoint::now;
-  std::string site;  // the write: "receipt", "voucher", "forget", "blob", "block"; empty: any
+  std::string site;  // the write: "receipt", "blob", "block", "placed", …; empty: any
   uint64_t wait_ms = 500;
   std::optional<uint64_t> restart_ms;  // after it died; nothing: it never comes back
+  uint64_t skip = 0;                   // so many such writes, or sends, are let pass
   bool operator==(const CrashFault&) const = default;
 };
 

@@ -1,6 +1,8 @@
 // What a network starts from: its rules, its first balances and who orders its transactions.
 #pragma once
 
+#include <map>
+
 #include "codec/record.h"
 #include "crypto/ed25519.h"
 #include "model/ids.h"
@@ -54,5 +56,20 @@ struct Genesis {
 [[nodiscard]] Hash chain_link(const Hash& preimage);
 /// x_0 (the anchor) … x_length from a secret: x_length = secret, x_(i−1) = chain_link(x_i).
 [[nodiscard]] std::vector<Hash> preimage_chain(const Hash& secret, uint32_t length);
+
+/// While one lives, preimage_chain() on its thread remembers the chains it made. For simulated
+/// networks, where the same chains are made again and again. One a thread at a time.
+class ChainMemo {
+ public:
+  ChainMemo();
+  ~ChainMemo();
+  ChainMemo(const ChainMemo&) = delete;
+  ChainMemo& operator=(const ChainMemo&) = delete;
+  [[nodiscard]] const std::vector<Hash>& chain(const Hash& secret, uint32_t length);
+
+ private:
+  static constexpr size_t chains_max = 8;
+  std::map<std::pair<Hash, uint32_t>, std::vector<Hash>> chains_;
+};
 
 }  // namespace lockstep::model

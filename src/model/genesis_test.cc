@@ -54,5 +54,24 @@ TEST(PreimageChain, ALinkHasAUseOfItsOwn) {
   EXPECT_NE(chain_link(zero), crypto::hash(crypto::Mode::plain(), zero.view()));
 }
 
+TEST(PreimageChain, AMemoGivesTheSameChains) {
+  const auto secret = [](uint8_t number) {
+    Hash hash;
+    hash.bytes[0] = number;
+    return hash;
+  };
+  std::vector<std::vector<Hash>> made;
+  for (uint8_t i = 0; i < 12; ++i) {
+    made.push_back(preimage_chain(secret(i), 5U + i % 2U));
+  }
+  const ChainMemo memo;
+  for (int again = 0; again < 2; ++again) {
+    for (uint8_t i = 0; i < 12; ++i) {
+      EXPECT_EQ(preimage_chain(secret(i), 5U + i % 2U), made[i]);
+    }
+  }
+  EXPECT_NE(preimage_chain(secret(0), 6), made[0]);
+}
+
 }  // namespace
 }  // namespace lockstep::model

@@ -34,8 +34,9 @@ struct Scenario {
   std::vector<std::pair<std::string, std::string>> roles;   // machine: role
   std::vector<std::pair<std::string, std::string>> cheats;  // machine: "skip" or "bitflip"
   uint32_t loss_millionths = 0;                             // of messages
-  bool random_faults = false;    // another plan of faults within the model for each seed
-  uint64_t time_limit_s = 3600;  // of the network's time
+  bool requester_faults = false;  // another plan for each seed, of the requester's machine alone
+  bool random_faults = false;     // another plan of faults within the model for each seed
+  uint64_t time_limit_s = 3600;   // of the network's time
   Expected expect;
   bool operator==(const Scenario&) const = default;
 };

@@ -6,17 +6,67 @@
 #include "base/limits.h"
 
 namespace lockstep::node {
+namespace {
+
+std::string block_key(uint64_t height) {
+  std::string key = "block/0000000000000000";
+  for (size_t at = key.size(); height > 0; height /= 16) {
+    key[--at] = "0123456789abcdef"[height % 16];
+  }
+  return key;
+}
+
+/// Nothing where the log has none.
+Result<std::optional<model::Block>> read_block(env::KeyValue& log, uint64_t height) {
+  const auto bytes = TRY(log.get(block_key(height)));
+  if (!bytes) {
+    return std::optional<model::Block>();
+  }
+  auto block = codec::decode<model::Block>(*bytes);
+  if (!block.ok()) {
+    return refuse(Code::bad_block,
+                  "a kept block cannot be read: " + block.error().what,
+                  "restart this node: it asks the ledger for it again",
+                  "block " + std::to_string(height));
+  }
+  return std::optional(std::move(block).value());
+}
+
+}  // namespace
 
 Result<LedgerClient> LedgerClient::create(const model::Genesis& genesis,
                                           const crypto::SecretKey& key,
-                                          Effects& effects) {
-  return LedgerClient(TRY(chain::Follower::create(genesis)), key, effects);
+                                          Effects& effects,
+                                          env::KeyValue* log) {
+  LedgerClient client(TRY(chain::Follower::create(genesis)), key, effects);
+  client.log_ = log;
+  client.replay();
+  return client;
 }
 
 LedgerClient::LedgerClient(chain::Follower follower, const crypto::SecretKey& key, Effects& effects)
     : follower_(std::move(follower)), key_(key), self_(key.public_key()), effects_(&effects) {
   sequencer_ = state().genesis.sequencer;
   network_ = state().network;
+}
+
+/// What cannot be followed is written over when the ledger has given it again.
+void LedgerClient::replay() {
+  while (log_ != nullptr) {
+    const auto block = read_block(*log_, height() + 1);
+    if (!block.ok() || !*block || !follower_.follow(**block).ok()) {
+      return;
+    }
+    remember_claims(**block);
+  }
+}
+
+/// Where the store fails the log gets a gap, and ends there for the next life: nothing is lost that
+/// the ledger does not have.
+void LedgerClient::keep(const model::Block& block) {
+  if (log_ != nullptr) {
+    (void)log_->apply({{block_key(height()), codec::encode(block)}});
+  }
 }
 
 void LedgerClient::start(uint64_t now_ms) {
@@ -29,9 +79,11 @@ uint64_t LedgerClient::next_nonce(const PublicKey& signer) const {
   return found == state().nonces.end() ? 0 : found->second;
 }
 
+/// At first also for the last block that is known: the answer tells how high the ledger is.
 void LedgerClient::ask(uint64_t now_ms) {
   asked_ms_ = now_ms;
-  effects_->push_back(Send{sequencer_, net::FollowBlocks{height() + 1}});
+  const uint64_t first = heard_ ? height() + 1 : std::max<uint64_t>(height(), 1);
+  effects_->push_back(Send{sequencer_, net::FollowBlocks{first}});
 }
 
 void LedgerClient::ask_gap(uint64_t now_ms) {
@@ -74,6 +126,7 @@ void LedgerClient::submit_signed(uint64_t now_ms, const model::Signed& transacti
 
 std::vector<LedgerNews> LedgerClient::on_blocks(uint64_t now_ms, const net::Blocks& blocks) {
   std::vector<LedgerNews> news;
+  heard_ = heard_ || !blocks.blocks.empty();
   for (const model::Block& block : blocks.blocks) {
     const auto header = codec::decode<model::Header>(block.header.body);
     if (!header.ok() || header->height <= height()) {
@@ -114,6 +167,7 @@ bool LedgerClient::follow(uint64_t now_ms,
   for (ledger::Event& event : *events) {
     news.push_back({height(), time_ms(), std::move(event)});
   }
+  keep(block);
   remember_claims(block);
   drop_included();
   return true;
@@ -152,6 +206,27 @@ void LedgerClient::tick(uint64_t now_ms) {
   if ((!unsettled_.empty() && silent_ms >= ask_silent_ms) || now_ms - asked_ms_ >= ask_ms) {
     ask(now_ms);
   }
+}
+
+bool LedgerClient::is_waiting(const model::TransactionId& id) const {
+  return std::ranges::any_of(
+      unsettled_, [&](const Sent& sent) { return model::transaction_id(sent.transaction) == id; });
+}
+
+Result<std::vector<model::Block>> LedgerClient::blocks(uint64_t first, size_t count_max) const {
+  if (log_ == nullptr) {
+    return refuse(Code::io_failed, "this node keeps no blocks");
+  }
+  std::vector<model::Block> found;
+  for (uint64_t next = std::max<uint64_t>(first, 1); next <= height() && found.size() < count_max;
+       ++next) {
+    auto block = TRY(read_block(*log_, next));
+    if (!block) {
+      break;
+    }
+    found.push_back(std::move(*block));
+  }
+  return found;
 }
 
 const model::PostClaim* LedgerClient::claim(const model::ClaimId& id) const {

@@ -1,8 +1,9 @@
 // A node's own view of the ledger: it follows every block with a ledger of its own, and sees its
-// transactions through until they stand in one.
+// transactions through until they stand in one. It may keep the blocks for its next life.
 #pragma once
 
 #include "chain/blocks.h"
+#include "env/key_value.h"
 #include "node/node.h"
 
 namespace lockstep::node {
@@ -10,10 +11,14 @@ namespace lockstep::node {
 class LedgerClient {
  public:
   /// Borrows `effects`, which must stay where they are while the client lives, also when the client
-  /// itself is moved.
+  /// itself is moved. With a log (borrowed, too) it keeps every block that it follows, under
+  /// "block/<height in 16 hex digits>", and begins where the log ends: at a block that is missing,
+  /// cannot be read or does not fit. The rest comes from the ledger again; what stood in the log is
+  /// no news.
   static Result<LedgerClient> create(const model::Genesis& genesis,
                                      const crypto::SecretKey& key,
-                                     Effects& effects);
+                                     Effects& effects,
+                                     env::KeyValue* log = nullptr);
 
   void start(uint64_t now_ms);
   /// Signs with the node key and the next nonce, sends, and sends again until it is in a block.
@@ -41,6 +46,12 @@ class LedgerClient {
   [[nodiscard]] const crypto::SecretKey& key() const { return key_; }
   /// The claim as it was posted: its assignments and receipts. Null when unknown.
   [[nodiscard]] const model::PostClaim* claim(const model::ClaimId& id) const;
+  /// Whether a transaction of this life is still on its way: its nonce is not used.
+  [[nodiscard]] bool is_waiting(const model::TransactionId& id) const;
+  [[nodiscard]] bool is_waiting() const { return !unsettled_.empty(); }
+  /// Blocks of the log from `first` on, at most `count_max`; fewer where the log has a gap. Errors:
+  /// io_failed, also for a client without a log; bad_block.
+  [[nodiscard]] Result<std::vector<model::Block>> blocks(uint64_t first, size_t count_max) const;
 
  private:
   struct Sent {
@@ -57,6 +68,8 @@ class LedgerClient {
   bool follow(uint64_t now_ms, const model::Block& block, std::vector<LedgerNews>& news);
   void remember_claims(const model::Block& block);
   void drop_included();
+  void replay();
+  void keep(const model::Block& block);
 
   chain::Follower follower_;
   crypto::SecretKey key_;
@@ -64,9 +77,11 @@ class LedgerClient {
   PublicKey sequencer_;
   model::NetworkId network_;
   Effects* effects_;
+  env::KeyValue* log_ = nullptr;
   std::vector<Sent> unsettled_;
   std::map<uint64_t, model::Block> ahead_;
   std::map<model::ClaimId, model::PostClaim> claims_;
+  bool heard_ = false;  // anything of the ledger, in this life
   uint64_t asked_ms_ = 0;
   uint64_t news_ms_ = 0;  // when the last block came
 };

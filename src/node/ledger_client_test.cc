@@ -15,8 +15,8 @@ using namespace chain::test;  // NOLINT(google-build-using-namespace)
 struct Peer {
   Effects effects;
   LedgerClient client;
-  explicit Peer(const crypto::SecretKey& key)
-      : client(std::move(LedgerClient::create(genesis(), key, effects)).value()) {}
+  explicit Peer(const crypto::SecretKey& key, env::KeyValue* log = nullptr)
+      : client(std::move(LedgerClient::create(genesis(), key, effects, log)).value()) {}
   /// The heights asked for since the last call; other messages are passed over.
   std::vector<uint64_t> asked() {
     std::vector<uint64_t> heights;
@@ -357,6 +357,94 @@ TEST(LedgerClient, RemembersClaimsThatTheLedgerTook) {
   ASSERT_NE(peer.client.claim(good), nullptr);
   EXPECT_EQ(*peer.client.claim(good), world.claim());
   EXPECT_EQ(peer.client.claim(twice), nullptr);
+}
+
+/// Everything that a client learned from blocks.
+void expect_same(const Peer& one, const Peer& other) {
+  EXPECT_EQ(one.client.height(), other.client.height());
+  EXPECT_EQ(one.client.state().root(), other.client.state().root());
+}
+
+TEST(LedgerClient, BeginsWhereItsLogEnds) {
+  ClaimWorld world;
+  const model::ClaimId claim = {world.send(world.provider(), world.claim()).hash};
+  env::MemoryKeyValue log;
+  for (size_t lives = 0; lives <= world.blocks.size(); ++lives) {
+    Peer peer(some_key(20), &log);
+    EXPECT_EQ(peer.client.height(), lives);
+    peer.client.start(0);
+    EXPECT_EQ(peer.asked(), Heights{std::max<uint64_t>(lives, 1)}) << "the last one again";
+    peer.client.tick(LedgerClient::ask_ms);
+    EXPECT_EQ(peer.asked(), Heights{std::max<uint64_t>(lives, 1)});
+    if (lives < world.blocks.size()) {
+      peer.client.on_blocks(3000, {{world.blocks[lives]}});
+      peer.client.tick(3000 + LedgerClient::ask_ms);
+      EXPECT_EQ(peer.asked(), Heights{lives + 2});
+    }
+  }
+  Peer kept(some_key(20), &log);
+  Peer heard(some_key(20));
+  heard.client.on_blocks(0, {world.blocks});
+  expect_same(kept, heard);
+  ASSERT_NE(kept.client.claim(claim), nullptr);
+  EXPECT_EQ(*kept.client.claim(claim), world.claim());
+  EXPECT_EQ(*kept.client.blocks(1, SIZE_MAX), world.blocks);
+  EXPECT_EQ(*kept.client.blocks(3, 1), std::vector{world.blocks[2]});
+  EXPECT_TRUE(kept.client.blocks(world.blocks.size() + 1, 5)->empty());
+  EXPECT_FALSE(heard.client.blocks(1, 1).ok());
+}
+
+TEST(LedgerClient, AsksAgainForWhatItsLogLost) {
+  ClaimWorld world;
+  Peer heard(some_key(20));
+  heard.client.on_blocks(0, {world.blocks});
+  for (size_t lost = 0; lost < world.blocks.size(); ++lost) {
+    for (const bool rotten : {false, true}) {
+      env::MemoryKeyValue log;
+      Peer(some_key(20), &log).client.on_blocks(0, {world.blocks});
+      const std::string key = log.keys("block/", "", SIZE_MAX)->at(lost);
+      std::optional<Bytes> value;
+      if (rotten) {
+        value = **log.get(key);
+        value->at(value->size() / 2) ^= 1;
+      }
+      ASSERT_TRUE(log.apply({{key, value}}).ok());
+      Peer peer(some_key(20), &log);
+      EXPECT_EQ(peer.client.height(), lost);
+      peer.client.on_blocks(
+          0, {{world.blocks.begin() + static_cast<ptrdiff_t>(lost), world.blocks.end()}});
+      expect_same(peer, heard);
+      expect_same(Peer(some_key(20), &log), heard);
+    }
+  }
+}
+
+/// A log of another network is no use, and no harm.
+TEST(LedgerClient, TakesNoBlocksOfAnotherNetwork) {
+  const auto blocks = empty_blocks(3);
+  env::MemoryKeyValue log;
+  Peer(some_key(0), &log).client.on_blocks(0, {blocks});
+  model::Genesis other = genesis();
+  other.name = "other";
+  Effects effects;
+  const auto client = LedgerClient::create(other, some_key(0), effects, &log);
+  ASSERT_TRUE(client.ok());
+  EXPECT_EQ(client->height(), 0U);
+}
+
+TEST(LedgerClient, KnowsWhatIsOnItsWay) {
+  TestLog log;
+  chain::Sequencer sequencer = open_sequencer(log);
+  Peer peer(some_key(0));
+  EXPECT_FALSE(peer.client.is_waiting());
+  const auto id = peer.client.submit(0, model::AddStake{Amount::from_nano(1)});
+  EXPECT_TRUE(peer.client.is_waiting());
+  EXPECT_TRUE(peer.client.is_waiting(id));
+  // Another of its key, with the same nonce, of an earlier life.
+  ASSERT_TRUE(sequencer.submit(transfer(0, 0)).ok());
+  peer.client.on_blocks(0, {{next_block(sequencer)}});
+  EXPECT_FALSE(peer.client.is_waiting());
+  EXPECT_FALSE(peer.client.is_waiting(id));
 }
 
 }  // namespace

@@ -39,7 +39,10 @@ struct AskOwner {
 struct Tell {
   Notice notice;
 };
-using Effect = std::variant<Send, SetTimer, RunTask, AskOwner, Tell>;
+/// Who offers work is asked for, of whoever knows (the host asks the ledger's node);
+/// on_providers() brings it, perhaps never. Asked again when it is still of use.
+struct FindProviders {};
+using Effect = std::variant<Send, SetTimer, RunTask, AskOwner, Tell, FindProviders>;
 using Effects = std::vector<Effect>;
 
 struct WorkDone {
@@ -55,6 +58,8 @@ class Node {
   virtual void on_timer(uint64_t now_ms, uint64_t id) = 0;
   virtual void on_work(uint64_t now_ms, WorkDone done) = 0;
   virtual void on_signed(uint64_t now_ms, const model::Signed& transaction) = 0;
+  /// Node keys of providers, in any order; some may be known from earlier or gone.
+  virtual void on_providers(uint64_t /*now_ms*/, std::span<const PublicKey> /*providers*/) {}
   /// What the last calls asked for, in order; empties the list.
   [[nodiscard]] Effects take_effects() { return std::exchange(effects_, {}); }
 
@@ -62,14 +67,9 @@ class Node {
   Effects effects_;
 };
 
-/// Who a node is, and whom it talks to.
 struct Identity {
   crypto::SecretKey key;  // the node's
   PublicKey owner;
-};
-struct Peers {
-  PublicKey sequencer;
-  std::vector<PublicKey> providers;  // asked for quotes
 };
 
 }  // namespace lockstep::node

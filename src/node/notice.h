@@ -18,7 +18,8 @@ struct OffersRanked {
 struct RoundFinished {
   uint32_t round = 0;  // from 1
   double loss = 0;
-  bool again = false;  // it was finished before and voided
+  bool again = false;   // it was finished before and voided
+  uint32_t rounds = 0;  // of the job
 };
 struct LeaseLost {
   model::LeaseId lease;
@@ -26,14 +27,28 @@ struct LeaseLost {
   uint64_t silent_ms = 0;
   std::vector<model::TaskTag> tasks;  // placed again elsewhere
 };
+/// A task's way on one machine, as the requester sees it.
+struct TaskPlaced {
+  model::TaskId id;
+  model::TaskTag tag;
+  crypto::PublicKey node;
+};
+struct TaskDelivered {
+  model::TaskId id;  // its outputs are still to be read
+};
+struct TaskAccepted {
+  model::TaskId id;
+};
 /// What a conviction undid: tasks to be run again.
 struct WorkVoided {
   uint64_t tasks = 0;
-  uint32_t first_round = 0;  // from 1
+  uint32_t first_round = 0;  // from 1; 0 when no round is undone, only what followed the rounds
+  std::vector<model::TaskTag> tags;  // finished or placed
 };
 struct JobFinished {
   std::vector<std::pair<std::string, model::TensorRef>> parameters;
   std::optional<uint64_t> correct;  // of the evaluation
+  uint64_t test_images = 0;
 };
 struct JobFailed {
   Error error;
@@ -41,6 +56,7 @@ struct JobFailed {
 struct JobOver {
   model::JobId job;  // settled: nothing more follows
 };
+struct DryRunOver {};  // offers were ranked, nothing was opened: nothing more follows
 
 using Notice = std::variant<LedgerNews,
                             OffersRanked,
@@ -49,6 +65,10 @@ using Notice = std::variant<LedgerNews,
                             WorkVoided,
                             JobFinished,
                             JobFailed,
-                            JobOver>;
+                            JobOver,
+                            DryRunOver,
+                            TaskPlaced,
+                            TaskDelivered,
+                            TaskAccepted>;
 
 }  // namespace lockstep::node

@@ -209,12 +209,8 @@ Result<JobReceipt> make_receipt(const model::Genesis& genesis,
   for (const std::string& key : keys_of(state, job)) {
     receipt.entries.push_back(TRY(entries.prove(key)));
   }
-  if (parts.job != nullptr && parts.model) {
-    receipt.parameters = parts.job->parameters;
-  }
-  if (parts.job != nullptr && parts.evaluation) {
-    receipt.test_images = uint64_t{parts.job->test_blobs.size()} * parts.job->spec.data.blob_images;
-  }
+  receipt.parameters = parts.parameters;
+  receipt.test_images = parts.test_images;
   receipt.model = parts.model;
   receipt.evaluation = parts.evaluation;
   receipt.correct = parts.correct;

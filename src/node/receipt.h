@@ -4,7 +4,6 @@
 
 #include "chain/blocks.h"
 #include "env/clock.h"
-#include "model/job.h"
 
 namespace lockstep::node {
 
@@ -117,9 +116,10 @@ struct JobFacts {
 /// `blocks` are all, from the first on. `outputs`: the last merge's and the sum's tasks with their
 /// leaves, where the job ended well. Errors: not_registered when the job is not in the state.
 struct ReceiptParts {
-  const model::TrainJob* job = nullptr;
   std::optional<ReceiptOutput> model, evaluation;
+  std::vector<std::string> parameters;  // of the model
   Bytes correct;
+  uint64_t test_images = 0;  // of the evaluation
 };
 [[nodiscard]] Result<JobReceipt> make_receipt(const model::Genesis& genesis,
                                               std::span<const model::Block> blocks,

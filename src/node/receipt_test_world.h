@@ -228,15 +228,12 @@ class World final : public test_network::Network {
   }
   /// `merge` may be null: then nothing is left.
   [[nodiscard]] JobReceipt receipt(const Made* merge, const Made* sum) const {
-    model::TrainJob prepared;
-    prepared.parameters = {"a", "b"};
-    prepared.test_blobs.resize(1);
-    prepared.spec.data.blob_images = images;
     ReceiptParts parts;
-    parts.job = &prepared;
     if (merge != nullptr) {
       parts.model = merge->output();
+      parts.parameters = {"a", "b"};
       parts.evaluation = sum->output();
+      parts.test_images = images;
       parts.correct = sum->trace.after[0];
     }
     auto made = make_receipt(genesis_, blocks_, state(), job_, parts);

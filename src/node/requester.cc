@@ -27,40 +27,57 @@ Result<uint32_t> share_of(const model::VerifySpec& verify) {
   }
 }
 
+/// Whether its nonce is used: by itself or by another.
+bool is_spent(const ledger::State& state, const model::Signed& transaction) {
+  const auto next = state.nonces.find(transaction.signer);
+  return next != state.nonces.end() && next->second > transaction.nonce;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Requester>> Requester::create(Setup setup,
-                                                     const model::TrainJob& job,
-                                                     store::Blobs& blobs) {
+                                                     const model::Job& job,
+                                                     store::Blobs& blobs,
+                                                     env::KeyValue& book) {
   (void)TRY(share_of(job.spec.verify));
   auto requester = std::unique_ptr<Requester>(new Requester(std::move(setup), job));
   const Setup& given = requester->setup_;
-  requester->planner_ = TRY(plan::TrainPlanner::create(job));
-  requester->ledger_ =
-      TRY(LedgerClient::create(given.genesis, given.identity.key, requester->effects_));
+  requester->planner_ = TRY(plan::make_planner(job));
+  requester->ledger_ = TRY(LedgerClient::create(
+      given.genesis, given.identity.key, requester->effects_, given.dry_run ? nullptr : &book));
   requester->blobs_ = &blobs;
+  requester->book_.emplace(book);
   requester->fetcher_.emplace(blobs, requester->effects_);
   requester->desk_.emplace(
       *requester->ledger_, *requester->fetcher_, requester->effects_, given.secret);
   requester->preimages_ = model::preimage_chain(given.secret, limits::preimages_max);
-  for (const model::ProgramRef* ref : {&job.train, &job.merge, &job.evaluate, &job.sum}) {
-    (void)TRY(requester->programs_.add(ref->bytes, ref->constants));
+  for (const model::NamedProgram& program : job.programs) {
+    (void)TRY(requester->programs_.add(program.ref.bytes, program.ref.constants));
+  }
+  if (!given.dry_run) {
+    TRY(requester->restore());
   }
   return requester;
 }
 
 void Requester::start(uint64_t now_ms) {
   since_ms_ = now_ms;
+  phase_ = resumed_ ? Phase::resuming : Phase::starting;
   ledger_->start(now_ms);
   effects_.push_back(SetTimer{now_ms, tick_timer});
 }
 
-/// A job that is open is closed and settled first: its escrow must come back.
+/// A job that is open is closed and settled first: its escrow must come back. Where the book does
+/// not take the reason, the next life fails again, or says that the job was closed.
 void Requester::fail(uint64_t now_ms, Error error) {
   if (job_id_ && !closing_) {
     closing_ = true;
+    kept_.failure =
+        KeptFailure{static_cast<uint16_t>(error.code), error.where, error.what, error.next};
+    (void)book_->write_job(kept_);
     failure_ = std::move(error);
     phase_ = Phase::closing;
+    closed_ms_ = now_ms;
     ledger_->submit(now_ms, model::CloseJob{*job_id_});
   } else if (!job_id_) {
     phase_ = Phase::failed;
@@ -89,7 +106,10 @@ void Requester::on_message(uint64_t now_ms, const PublicKey& from, const net::Me
   }
   if (const auto* const blocks = std::get_if<net::Blocks>(&message)) {
     bool slashed = false;
-    for (const LedgerNews& news : ledger_->on_blocks(now_ms, *blocks)) {
+    const std::vector<LedgerNews> all = ledger_->on_blocks(now_ms, *blocks);
+    caught_up_ = caught_up_ || (from == setup_.genesis.sequencer && blocks->height > 0 &&
+                                ledger_->height() >= blocks->height);
+    for (const LedgerNews& news : all) {
       on_news(now_ms, news);
       slashed = slashed || std::holds_alternative<ledger::Slashed>(news.event);
     }
@@ -117,8 +137,11 @@ void Requester::on_work(uint64_t now_ms, WorkDone done) {
   pump(now_ms);
 }
 
+/// One OpenJob and no second: whichever was submitted is in the book, also for the next life.
 void Requester::on_signed(uint64_t now_ms, const model::Signed& transaction) {
-  ledger_->submit_signed(now_ms, transaction);
+  if (phase_ == Phase::opening && !job_id_ && !kept_.open) {
+    signed_open_ = transaction;
+  }
   pump(now_ms);
 }
 
@@ -148,13 +171,14 @@ void Requester::pump(uint64_t now_ms) {
 
 void Requester::advance(uint64_t now_ms) {
   switch (phase_) {
+    case Phase::resuming:
+      resume(now_ms);
+      break;
     case Phase::starting:
       register_programs(now_ms);
       break;
     case Phase::quoting:
-      if (quotes_.size() == setup_.peers.providers.size() || now_ms >= since_ms_ + quotes_ms) {
-        rank_offers(now_ms);
-      }
+      wait_for_quotes(now_ms);
       break;
     case Phase::opening:
       open_job(now_ms);
@@ -169,6 +193,7 @@ void Requester::advance(uint64_t now_ms) {
       break;
     case Phase::closing:
       reveal_preimage(now_ms);
+      close_again(now_ms);
       break;
     case Phase::over:
     case Phase::failed:
@@ -177,22 +202,59 @@ void Requester::advance(uint64_t now_ms) {
 }
 
 void Requester::register_programs(uint64_t now_ms) {
-  if (!ledger_->state().nodes.contains(ledger_->self())) {
+  constexpr uint64_t ledger_ms = 5000;
+  if (setup_.dry_run) {
+    if (!caught_up_ && now_ms < since_ms_ + ledger_ms) {
+      return;  // what the providers have at stake is on the ledger
+    }
+  } else if (!ledger_->state().nodes.contains(ledger_->self())) {
     return;  // the owner's registration is on its way
+  } else {
+    for (const model::NamedProgram& program : job_->programs) {
+      ledger_->submit(now_ms, model::RegisterProgram{program.ref.bytes, program.ref.constants});
+    }
   }
-  for (const model::ProgramRef* ref : {&job_->train, &job_->merge, &job_->evaluate, &job_->sum}) {
-    ledger_->submit(now_ms, model::RegisterProgram{ref->bytes, ref->constants});
-  }
-  ask_quotes();
+  find_providers(now_ms);
   phase_ = Phase::quoting;
   since_ms_ = now_ms;
 }
 
-void Requester::ask_quotes() {
-  for (const PublicKey& provider : setup_.peers.providers) {
-    effects_.push_back(
-        Send{provider, net::AskQuote{planner_->operations(), planner_->task_count()}});
+void Requester::find_providers(uint64_t now_ms) {
+  found_ms_ = now_ms;
+  effects_.push_back(FindProviders{});
+}
+
+void Requester::on_providers(uint64_t now_ms, std::span<const PublicKey> providers) {
+  const bool alone = phase_ == Phase::running && workers_.empty() && opening_.empty();
+  std::set<PublicKey> known(providers_.begin(), providers_.end());
+  for (const PublicKey& provider : providers) {
+    if (providers_.size() < providers_max && known.insert(provider).second) {
+      providers_.push_back(provider);
+      since_ms_ = phase_ == Phase::quoting ? now_ms : since_ms_;
+    }
   }
+  if (phase_ != Phase::quoting && !alone) {
+    return;
+  }
+  for (const PublicKey& provider : providers_) {
+    if (!quotes_.contains(provider) || alone) {
+      effects_.push_back(
+          Send{provider, net::AskQuote{planner_->operations(), planner_->task_count()}});
+    }
+  }
+}
+
+/// Who has just come up may not know the ledger's node yet, nor be known to it: as long as nobody
+/// offers anything it is asked again.
+void Requester::wait_for_quotes(uint64_t now_ms) {
+  const bool all = !providers_.empty() && quotes_.size() == providers_.size();
+  if (!all && now_ms < since_ms_ + (quotes_.empty() ? no_offer_ms : quotes_ms)) {
+    if (quotes_.empty() && now_ms >= found_ms_ + find_again_ms) {
+      find_providers(now_ms);
+    }
+    return;
+  }
+  rank_offers(now_ms);
 }
 
 void Requester::on_quote(uint64_t now_ms, const PublicKey& from, const net::GiveQuote& quote) {
@@ -203,7 +265,7 @@ void Requester::on_quote(uint64_t now_ms, const PublicKey& from, const net::Give
   }
   quotes_[from] = quote.quote;
   const bool wanted = phase_ == Phase::running && !workers_.contains(from) && !closing_ &&
-                      opened->price_per_unit <= plan_.price_per_unit && !opening_.contains(from);
+                      opened->price_per_unit <= kept_.price_per_unit && !opening_.contains(from);
   if (wanted) {
     opening_[from] = ledger_->submit(now_ms, model::OpenLease{*job_id_, quote.quote});
   }
@@ -224,10 +286,17 @@ place::Needs Requester::needs(uint64_t now_ms) const {
 
 void Requester::rank_offers(uint64_t now_ms) {
   const ledger::State& state = ledger_->state();
-  for (const model::ProgramRef* ref : {&job_->train, &job_->merge, &job_->evaluate, &job_->sum}) {
-    if (!state.program_costs.contains(ref->root)) {
-      return;  // not registered yet
+  bool registered = true;
+  for (const model::NamedProgram& program : job_->programs) {
+    if (!setup_.dry_run && !state.program_costs.contains(program.ref.root)) {
+      registered = false;
+      if (!ledger_->is_waiting()) {  // what an earlier life said had its nonce
+        ledger_->submit(now_ms, model::RegisterProgram{program.ref.bytes, program.ref.constants});
+      }
     }
+  }
+  if (!registered) {
+    return;
   }
   std::vector<place::Offer> offers;
   const place::Needs needed = needs(now_ms);
@@ -245,13 +314,23 @@ void Requester::rank_offers(uint64_t now_ms) {
     fail(now_ms, planned.error());
     return;
   }
-  plan_ = std::move(planned).value();
-  for (const place::Judged& judged : plan_.ranked) {
+  KeptJob kept;
+  kept.price_per_unit = planned->price_per_unit;
+  for (const place::Judged& judged : planned->ranked) {
     if (judged.taken) {
-      taken_.push_back(offers[judged.offer].signed_quote.signer);
+      kept.quotes.push_back(offers[judged.offer].signed_quote);
     }
   }
-  effects_.push_back(Tell{OffersRanked{std::move(offers), plan_}});
+  if (!setup_.dry_run && !book_->write_job(kept).ok()) {
+    return;  // the disk is full: with the next tick
+  }
+  kept_ = std::move(kept);
+  effects_.push_back(Tell{OffersRanked{std::move(offers), std::move(planned).value()}});
+  if (setup_.dry_run) {
+    effects_.push_back(Tell{DryRunOver{}});
+    phase_ = Phase::over;
+    return;
+  }
   phase_ = Phase::opening;
 }
 
@@ -263,34 +342,67 @@ Amount Requester::lease_bond(const place::Needs& needs, Amount price_per_unit) c
 }
 
 void Requester::open_job(uint64_t now_ms) {
-  if (!asked_owner_) {
-    model::OpenJob open;
-    open.name = job_->spec.name;
-    open.requester = ledger_->self();
-    open.programs = {job_->train.root, job_->merge.root, job_->evaluate.root, job_->sum.root};
-    open.operations = planner_->operations();
-    open.tasks = planner_->task_count();
-    open.price_per_unit = plan_.price_per_unit;
-    open.share_millionths = *share_of(job_->spec.verify);
-    if (job_->spec.finality.kind == model::FinalityKind::span) {
-      open.finality = model::FinalityRule::span;
-      open.span_ms = job_->spec.finality.span_seconds * 1000;
-    }
-    open.preimages = preimages_.front();
-    effects_.push_back(AskOwner{std::move(open)});
-    asked_owner_ = true;
-  }
   if (job_id_) {
     return;
   }
+  if (find_job()) {
+    for (const model::Signed& quote : kept_.quotes) {
+      opening_[quote.signer] = ledger_->submit(now_ms, model::OpenLease{*job_id_, quote});
+    }
+    return;
+  }
+  if (kept_.open && is_spent(ledger_->state(), *kept_.open)) {
+    kept_.open.reset();  // it had no effect, or another one of the owner's had its nonce
+    asked_owner_ = false;
+  }
+  submit_open(now_ms);
+  if (!asked_owner_) {
+    effects_.push_back(AskOwner{terms()});
+    asked_owner_ = true;
+  }
+}
+
+model::OpenJob Requester::terms() const {
+  model::OpenJob open;
+  open.name = job_->spec.name;
+  open.requester = ledger_->self();
+  for (const model::NamedProgram& program : job_->programs) {
+    open.programs.push_back(program.ref.root);
+  }
+  open.operations = planner_->operations();
+  open.tasks = planner_->task_count();
+  open.price_per_unit = kept_.price_per_unit;
+  open.share_millionths = *share_of(job_->spec.verify);
+  if (job_->spec.finality.kind == model::FinalityKind::span) {
+    open.finality = model::FinalityRule::span;
+    open.span_ms = job_->spec.finality.span_seconds * 1000;
+  }
+  open.preimages = preimages_.front();
+  return open;
+}
+
+/// The anchor of the preimages says which one of the owner's jobs it is.
+bool Requester::find_job() {
   for (const auto& [id, job] : ledger_->state().jobs) {
-    if (job.owner == setup_.identity.owner && job.terms.preimages == preimages_.front()) {
+    if (!job_id_ && job.owner == setup_.identity.owner &&
+        job.terms.preimages == preimages_.front()) {
       job_id_ = id;
-      for (const PublicKey& provider : taken_) {
-        opening_[provider] = ledger_->submit(now_ms, model::OpenLease{id, quotes_.at(provider)});
-      }
     }
   }
+  return job_id_.has_value();
+}
+
+void Requester::submit_open(uint64_t now_ms) {
+  if (!signed_open_) {
+    return;
+  }
+  kept_.open = signed_open_;
+  if (!book_->write_job(kept_).ok()) {
+    kept_.open.reset();
+    return;  // the disk is full: with the next tick
+  }
+  signed_open_.reset();
+  ledger_->submit_signed(now_ms, *kept_.open);
 }
 
 void Requester::open_leases(uint64_t now_ms) {
@@ -301,7 +413,7 @@ void Requester::open_leases(uint64_t now_ms) {
   if (opening_.empty()) {
     phase_ = Phase::running;
     since_ms_ = now_ms;
-    if (workers_.empty()) {
+    if (workers_.empty() && !resumed_) {
       fail(now_ms,
            refuse(Code::no_offer,
                   "every lease was refused by the ledger",
@@ -324,18 +436,22 @@ void Requester::find_leases(uint64_t now_ms) {
       }
     }
   }
+  if (resumed_) {
+    find_leases_again(now_ms);
+  }
   const bool alone = workers_.empty() && opening_.empty() && phase_ == Phase::running;
   if (alone && now_ms >= quotes_asked_ms_ + quotes_again_ms) {
     quotes_asked_ms_ = now_ms;
-    ask_quotes();
+    find_providers(now_ms);
   }
 }
 
 void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
   desk_->on_news(now_ms, news);
   const auto* const failed = std::get_if<ledger::TransactionFailed>(&news.event);
-  if (failed != nullptr && failed->signer == setup_.identity.owner && phase_ == Phase::opening &&
-      !job_id_) {
+  const bool not_opened = failed != nullptr && phase_ == Phase::opening && !job_id_ && kept_.open &&
+                          failed->id == model::transaction_id(*kept_.open);
+  if (not_opened) {
     fail(now_ms, failed->error);
   } else if (failed != nullptr) {
     std::erase_if(opening_, [&](const auto& entry) { return entry.second == failed->id; });
@@ -351,13 +467,17 @@ void Requester::on_news(uint64_t now_ms, const LedgerNews& news) {
   }
   if (const auto* const settled = std::get_if<ledger::JobSettled>(&news.event)) {
     if (job_id_ && settled->job == *job_id_) {
-      phase_ = Phase::over;
-      if (failure_) {
-        effects_.push_back(Tell{JobFailed{*failure_}});
-      } else {
-        effects_.push_back(Tell{JobOver{*job_id_}});
-      }
+      end_job();
     }
+  }
+}
+
+void Requester::end_job() {
+  phase_ = Phase::over;
+  if (failure_) {
+    effects_.push_back(Tell{JobFailed{*failure_}});
+  } else {
+    effects_.push_back(Tell{JobOver{*job_id_}});
   }
 }
 
@@ -427,6 +547,7 @@ void Requester::close_when_settled(uint64_t now_ms) {
   }
   closing_ = true;
   tell_finished();
+  closed_ms_ = now_ms;
   ledger_->submit(now_ms, model::CloseJob{*job_id_});
   phase_ = Phase::closing;
 }

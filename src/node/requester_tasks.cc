@@ -17,6 +17,16 @@ uint64_t stated_ms(uint64_t operations, uint64_t operations_per_second) {
   return operations / rate + 1;
 }
 
+model::Execution execution_of(const model::TaskTag& tag,
+                              const std::vector<net::OutputLeaf>& leaves) {
+  model::Execution execution;
+  execution.tag = tag;
+  for (const net::OutputLeaf& leaf : leaves) {
+    execution.leaves.push_back({leaf.root, leaf.data});
+  }
+  return execution;
+}
+
 }  // namespace
 
 void Requester::plan_more(uint64_t now_ms, std::span<const model::Execution> finished) {
@@ -57,17 +67,18 @@ void Requester::place_tasks(uint64_t now_ms) {
     }
     const model::Task task = std::move(ready_.front());
     ready_.pop_front();
-    assign(now_ms, task, *worker, node);
+    if (!assign(now_ms, task, *worker, node)) {
+      ready_.push_front(task);
+      return;  // the disk is full: with the next tick
+    }
   }
 }
 
-void Requester::assign(uint64_t now_ms,
-                       const model::Task& task,
-                       Worker& worker,
-                       const PublicKey& node) {
+model::Assignment Requester::assignment_of(const model::Task& task,
+                                           const model::LeaseId& lease) const {
   model::Assignment assignment;
   assignment.job = *job_id_;
-  assignment.lease = worker.lease;
+  assignment.lease = lease;
   assignment.kind = task.tag.kind;
   assignment.round = task.tag.round;
   assignment.part = task.tag.part;
@@ -82,10 +93,22 @@ void Requester::assign(uint64_t now_ms,
     }
     assignment.leaves.push_back({leaf.tensor, source});
   }
+  return assignment;
+}
+
+/// It is in the book before it is sent: who works on it is heard also after a crash, and paid.
+bool Requester::assign(uint64_t now_ms,
+                       const model::Task& task,
+                       Worker& worker,
+                       const PublicKey& node) {
+  model::Assignment assignment = assignment_of(task, worker.lease);
   const model::Context context{ledger_->state().network, model::SignedKind::assignment, next_id_++};
   Placed placed;
   placed.task = task;
   placed.signed_assignment = model::sign(setup_.identity.key, context, codec::encode(assignment));
+  if (!book_->place(task.tag, placed.signed_assignment, next_id_).ok()) {
+    return false;
+  }
   placed.assignment = std::move(assignment);
   placed.node = node;
   placed.placed_ms = now_ms;
@@ -94,7 +117,9 @@ void Requester::assign(uint64_t now_ms,
   worker.in_hand.insert(id);
   worker.heard_ms = std::max(worker.heard_ms, now_ms);
   effects_.push_back(Send{node, net::Assign{placed.signed_assignment}});
+  effects_.push_back(Tell{TaskPlaced{id, task.tag, node}});
   placed_.emplace(id, std::move(placed));
+  return true;
 }
 
 Result<void> Requester::check_delivery(const Placed& placed, const net::Deliver& deliver) const {
@@ -139,7 +164,9 @@ void Requester::on_deliver(uint64_t now_ms, const PublicKey& from, const net::De
         return;
       }
     }
-    effects_.push_back(Send{from, net::CancelTask{receipt->task}});  // void, or done elsewhere
+    if (phase_ >= Phase::running) {
+      effects_.push_back(Send{from, net::CancelTask{receipt->task}});  // void, or done elsewhere
+    }
     return;
   }
   if (placed->second.delivered || !check_delivery(placed->second, deliver).ok()) {
@@ -149,6 +176,7 @@ void Requester::on_deliver(uint64_t now_ms, const PublicKey& from, const net::De
   placed->second.delivered_ms = now_ms;
   placed->second.group = next_id_++;
   groups_[placed->second.group] = receipt->task;
+  effects_.push_back(Tell{TaskDelivered{receipt->task}});
   std::vector<Hash> addresses;
   for (const net::OutputLeaf& leaf : deliver.leaves) {
     addresses.push_back(leaf.data);
@@ -165,40 +193,47 @@ void Requester::on_outputs(uint64_t now_ms, const model::TaskId& id) {
   for (size_t i = 0; i < program.leaves.size(); ++i) {
     const auto bytes = blobs_->get(found->second.delivered->leaves[i].data);
     const auto size = static_cast<size_t>(program.leaves[i].shape.bytes());
-    if (!bytes.ok() || bytes->size() != size) {
+    if (!bytes.ok()) {
+      found->second.delivered.reset();  // the disk has lost it: asked again when it delivers again
+      return;
+    }
+    if (bytes->size() != size) {
       lose(now_ms, PublicKey(found->second.node), 0);  // it signed for something that is no tensor
       return;
     }
   }
-  Placed placed = std::move(found->second);
-  placed_.erase(found);
-  accept(now_ms, id, std::move(placed));
+  accept(now_ms, id);
 }
 
-void Requester::accept(uint64_t now_ms, const model::TaskId& id, Placed placed) {
+/// In the book before the voucher leaves: what is signed for is never run again.
+void Requester::accept(uint64_t now_ms, const model::TaskId& id) {
+  Placed& delivered = placed_.at(id);
+  const model::Signed& signed_receipt = delivered.delivered->receipt;
+  const auto receipt = *codec::decode<model::Receipt>(signed_receipt.body);
+  const model::Context context{ledger_->state().network, model::SignedKind::voucher, next_id_++};
+  const model::Signed voucher = model::sign(
+      setup_.identity.key, context, codec::encode(model::Voucher{id, receipt.output_root}));
+  KeptResult result{
+      {delivered.signed_assignment, signed_receipt, voucher}, delivered.delivered->leaves, now_ms};
+  const model::TaskTag tag = delivered.task.tag;
+  if (!book_->accept(tag, result, next_id_).ok()) {
+    delivered.delivered.reset();  // the disk is full: when it delivers again
+    return;
+  }
+  const Placed placed = std::move(delivered);
+  placed_.erase(id);
   if (const auto worker = workers_.find(placed.node); worker != workers_.end()) {
     worker->second.in_hand.erase(id);
     worker->second.heard_ms = now_ms;
   }
-  const auto receipt = *codec::decode<model::Receipt>(placed.delivered->receipt.body);
-  const model::Context context{ledger_->state().network, model::SignedKind::voucher, next_id_++};
-  const model::Signed voucher = model::sign(
-      setup_.identity.key, context, codec::encode(model::Voucher{id, receipt.output_root}));
   effects_.push_back(Send{placed.node, net::GiveVoucher{voucher}});
-  model::Execution execution;
-  execution.tag = placed.task.tag;
-  for (const net::OutputLeaf& leaf : placed.delivered->leaves) {
-    execution.leaves.push_back({leaf.root, leaf.data});
-  }
-  accepted_[placed.task.tag] = {id,
-                                placed.assignment.lease,
-                                placed.node,
-                                {placed.signed_assignment, placed.delivered->receipt, voucher},
-                                now_ms,
-                                execution.leaves};
+  effects_.push_back(Tell{TaskAccepted{id}});
+  const model::Execution execution = execution_of(tag, result.leaves);
+  accepted_[tag] = {
+      id, placed.assignment.lease, placed.node, std::move(result.entry), now_ms, execution.leaves};
   plan_more(now_ms, std::span(&execution, 1));
-  if (execution.tag.kind == model::TaskKind::merge) {
-    tell_round(execution);
+  if (const auto milestone = planner_->milestone(execution)) {
+    tell_round(*milestone);
   }
 }
 
@@ -290,6 +325,7 @@ void Requester::lose(uint64_t now_ms, const PublicKey& node, uint64_t silent_ms)
   }
   const Worker worker = std::move(found->second);
   workers_.erase(found);
+  given_up_.insert(worker.lease);
   LeaseLost lost{worker.lease, node, silent_ms, {}};
   for (const model::TaskId& id : worker.in_hand) {
     const auto placed = placed_.find(id);
@@ -342,22 +378,23 @@ void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
     const auto lease = state.leases.find(accepted.lease);
     const bool slashed =
         lease != state.leases.end() && lease->second.status == ledger::LeaseStatus::slashed;
-    if (slashed ? !state.claimed.contains(accepted.id) || ids.contains(accepted.id)
-                : ids.contains(accepted.id) || state.voided.contains(accepted.id)) {
+    if (ids.contains(accepted.id) || state.voided.contains(accepted.id) ||
+        (slashed && !state.claimed.contains(accepted.id))) {
       wrong.insert(tag);
     }
   }
   uint64_t undone = 0;
+  std::vector<model::TaskTag> undone_tags;
   uint32_t first_round = UINT32_MAX;
   for (const model::TaskTag& tag : wrong) {
     for (const model::TaskTag& gone : planner_->annul(tag)) {
       undone += accepted_.contains(gone) ? 1 : 0;
-      if (gone.kind <= model::TaskKind::merge) {
-        first_round = std::min(first_round, gone.round + 1);
-      }
+      undone_tags.push_back(gone);
+      first_round = std::min(first_round, planner_->round_of(gone).value_or(UINT32_MAX));
       forget(gone);
     }
   }
+  (void)book_->forget(undone_tags);  // what stays there does not fit, in the next life
   std::vector<PublicKey> convicted;
   for (const auto& [node, worker] : workers_) {
     const auto lease = state.leases.find(worker.lease);
@@ -366,7 +403,8 @@ void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
     }
   }
   if (!wrong.empty()) {
-    effects_.push_back(Tell{WorkVoided{undone, first_round}});
+    const uint32_t first = first_round == UINT32_MAX ? 0 : first_round;
+    effects_.push_back(Tell{WorkVoided{undone, first, std::move(undone_tags)}});
   }
   for (const PublicKey& node : convicted) {
     lose(now_ms, node, 0);
@@ -374,39 +412,34 @@ void Requester::undo(uint64_t now_ms, std::span<const model::TaskId> voided) {
   plan_more(now_ms, {});
 }
 
-void Requester::tell_round(const model::Execution& merge) {
-  const law::Program& program = programs_.find(job_->merge.root)->program;
-  for (size_t i = 0; i < program.leaves.size(); ++i) {
-    if (program.leaves[i].name != "loss") {
-      continue;
-    }
-    const auto bytes = blobs_->get(merge.leaves[i].data);
-    float sum = 0;
-    if (bytes.ok() && bytes->size() == sizeof sum) {
-      std::memcpy(&sum, bytes->data(), sizeof sum);
-    }
-    const double loss = static_cast<double>(sum) / job_->spec.train.local_steps;
-    const uint32_t round = merge.tag.round + 1;
-    effects_.push_back(Tell{RoundFinished{round, loss, round <= rounds_told_}});
-    rounds_told_ = std::max(rounds_told_, round);
+void Requester::tell_round(const plan::Milestone& milestone) {
+  const auto bytes = blobs_->get(milestone.loss.data);
+  float sum = 0;
+  if (bytes.ok() && bytes->size() == sizeof sum) {
+    std::memcpy(&sum, bytes->data(), sizeof sum);
   }
+  const double loss = static_cast<double>(sum) / milestone.terms;
+  const uint32_t round = milestone.round;
+  effects_.push_back(Tell{RoundFinished{round, loss, round <= rounds_told_, planner_->rounds()}});
+  rounds_told_ = std::max(rounds_told_, round);
 }
 
 void Requester::tell_finished() {
   JobFinished finished;
-  const model::TaskTag last{model::TaskKind::merge, job_->spec.train.rounds - 1, 0};
-  for (const std::string& name : job_->parameters) {
-    const auto leaf = planner_->output(last, name);
+  const plan::JobResult result = planner_->result();
+  for (const std::string& name : result.parameters) {
+    const auto leaf = planner_->output(result.model, name);
     if (leaf.ok()) {
       finished.parameters.emplace_back(name, *leaf);
     }
   }
-  if (!job_->test_blobs.empty()) {
-    const auto leaf = planner_->output({model::TaskKind::sum, 0, 0}, "correct");
+  if (result.evaluation) {
+    const auto leaf = planner_->output(*result.evaluation, "correct");
     const auto bytes = leaf.ok() ? blobs_->get(leaf->data) : Result<Bytes>(leaf.error());
     if (bytes.ok() && bytes->size() == sizeof(int64_t)) {
       finished.correct = law::load_bits(law::DType::i64, *bytes, 0);
     }
+    finished.test_images = result.test_images;
   }
   effects_.push_back(Tell{std::move(finished)});
 }
@@ -424,12 +457,13 @@ Result<ReceiptParts> Requester::receipt_parts() const {
     return output;
   };
   ReceiptParts parts;
-  parts.job = job_;
-  parts.model = output_of({model::TaskKind::merge, job_->spec.train.rounds - 1, 0});
-  if (!job_->test_blobs.empty()) {
-    const model::TaskTag sum{model::TaskKind::sum, 0, 0};
-    parts.evaluation = output_of(sum);
-    parts.correct = TRY(blobs_->get(TRY(planner_->output(sum, "correct")).data));
+  const plan::JobResult result = planner_->result();
+  parts.parameters = result.parameters;
+  parts.model = output_of(result.model);
+  if (result.evaluation) {
+    parts.evaluation = output_of(*result.evaluation);
+    parts.correct = TRY(blobs_->get(TRY(planner_->output(*result.evaluation, "correct")).data));
+    parts.test_images = result.test_images;
   }
   return parts;
 }

@@ -27,6 +27,10 @@ void SequencerNode::on_message(uint64_t now_ms,
     // Who sent a refused one learns it from the blocks it is not in.
     (void)sequencer_.submit(submitted->transaction);
   } else if (const auto* asked = std::get_if<net::FollowBlocks>(&message)) {
+    if (asked->first == net::FollowBlocks::how_high) {
+      effects_.push_back(Send{from, net::Blocks{{}, sequencer_.height()}});
+      return;
+    }
     follow(from, asked->first);
   } else {
     return;

@@ -105,6 +105,22 @@ TEST(SequencerNode, SendsOldBlocksInMessagesOfEight) {
   EXPECT_EQ(height_of(later.sent[0].second.at(0)), 21U);
 }
 
+TEST(SequencerNode, SaysHowHighTheLedgerIsToWhoDoesNotFollow) {
+  TestLog log;
+  SequencerNode node(open_sequencer(log));
+  node.on_message(0, follower, net::FollowBlocks{net::FollowBlocks::how_high});
+  const Effects effects = node.take_effects();
+  ASSERT_EQ(effects.size(), 1U);
+  const auto& sent = std::get<Send>(effects[0]);
+  EXPECT_EQ(sent.to, follower);
+  EXPECT_TRUE(std::get<net::Blocks>(sent.message).blocks.empty());
+  EXPECT_EQ(std::get<net::Blocks>(sent.message).height, 0U);
+  node.on_message(10'000, some_key(1).public_key(), net::SubmitTransaction{transfer(0, 0)});
+  for (const Effect& effect : node.take_effects()) {
+    EXPECT_FALSE(std::holds_alternative<Send>(effect)) << "nobody follows";
+  }
+}
+
 TEST(SequencerNode, ALongWayIsSentInBursts) {
   TestLog log;
   chain::Sequencer sequencer = open_sequencer(log);

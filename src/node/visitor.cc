@@ -15,7 +15,13 @@ Result<std::unique_ptr<Visitor>> Visitor::create(const model::Genesis& genesis,
 
 void Visitor::start(uint64_t now_ms) {
   ledger_->start(now_ms);
+  ask_height();
   effects_.push_back(SetTimer{now_ms + LedgerClient::tick_ms, tick_timer});
+}
+
+void Visitor::ask_height() {
+  effects_.push_back(
+      Send{ledger_->state().genesis.sequencer, net::FollowBlocks{net::FollowBlocks::how_high}});
 }
 
 void Visitor::on_message(uint64_t now_ms, const PublicKey& from, const net::Message& message) {
@@ -32,6 +38,9 @@ void Visitor::on_message(uint64_t now_ms, const PublicKey& from, const net::Mess
 void Visitor::on_timer(uint64_t now_ms, uint64_t id) {
   if (id == tick_timer) {
     ledger_->tick(now_ms);
+    if (!height_) {
+      ask_height();
+    }
     effects_.push_back(SetTimer{now_ms + LedgerClient::tick_ms, tick_timer});
   }
 }

@@ -25,6 +25,7 @@ class Visitor final : public Node {
 
  private:
   Visitor() = default;
+  void ask_height();
   std::optional<LedgerClient> ledger_;
   std::optional<uint64_t> height_;  // of the ledger, when it last spoke
 };

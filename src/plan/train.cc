@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/limits.h"
+#include "law/roots.h"
 #include "model/market.h"
 
 namespace lockstep::plan {
@@ -12,6 +14,8 @@ using model::LeafInput;
 using model::Task;
 using model::TaskKind;
 using model::TaskTag;
+
+constexpr uint64_t tasks_max = uint64_t{1} << 20;  // of one job: all their tags are walked
 
 Error bad_plan(std::string what, std::string where = {}) {
   return refuse(Code::bad_plan, std::move(what), {}, std::move(where));
@@ -46,22 +50,44 @@ std::optional<uint32_t> leaf_index(const law::Program& program, std::string_view
 
 }  // namespace
 
-Result<TrainPlanner> TrainPlanner::create(const model::TrainJob& job) {
-  TrainPlanner planner(job);
-  const auto add =
-      [&](TaskKind kind, const model::ProgramRef& ref, uint32_t steps) -> Result<void> {
-    Program entry{&ref, TRY(law::decode(ref.bytes)), 0, steps};
-    TRY(law::check(entry.program));
-    entry.operations = law::cost(entry.program) * steps;
-    planner.programs_.emplace(kind, std::move(entry));
-    return {};
-  };
-  TRY(add(TaskKind::lane, job.train, job.spec.train.local_steps));
-  TRY(add(TaskKind::merge, job.merge, 1));
-  TRY(add(TaskKind::evaluate, job.evaluate, 1));
-  TRY(add(TaskKind::sum, job.sum, 1));
+Result<void> TrainPlanner::add(TaskKind kind, std::string_view name, uint32_t steps) {
+  const model::ProgramRef* ref = model::program_named(*job_, name);
+  if (ref == nullptr) {
+    return bad_plan("the job lacks a program", std::string(name));
+  }
+  Program entry{ref, TRY(law::decode(ref->bytes)), 0, steps};
+  TRY(law::check(entry.program));
+  if (law::program_root(entry.program) != ref->root) {
+    return bad_plan("a program is not the one that the job names", std::string(name));
+  }
+  const uint64_t cost = law::cost(entry.program);
+  if (cost > UINT64_MAX / steps / tasks_max) {
+    return bad_plan("the job is too large", std::string(name));
+  }
+  entry.operations = cost * steps;
+  programs_.emplace(kind, std::move(entry));
+  return {};
+}
+
+Result<TrainPlanner> TrainPlanner::create(const model::Job& job) {
+  const auto& train = job.spec.train;
+  const uint64_t training = uint64_t{train.rounds} * (uint64_t{train.lanes} + 1);
+  const bool in_range = train.rounds > 0 && train.lanes > 0 && training <= tasks_max &&
+                        job.test_blobs.size() < tasks_max - training && train.claim_every > 0 &&
+                        train.local_steps > 0 && train.local_steps <= limits::task_steps_max;
+  if (!in_range) {
+    return bad_plan("the job's numbers are out of range", "train");
+  }
   if (job.train_blobs.empty()) {
     return bad_plan("the job has no training data");
+  }
+  TrainPlanner planner(job);
+  TRY(planner.add(TaskKind::lane, "train", train.local_steps));
+  TRY(planner.add(TaskKind::merge, "merge", 1));
+  TRY(planner.add(TaskKind::evaluate, "evaluate", 1));
+  TRY(planner.add(TaskKind::sum, "sum", 1));
+  if (job.programs.size() != planner.programs_.size()) {
+    return bad_plan("the job has a program that no task runs");
   }
   return planner;
 }
@@ -243,6 +269,37 @@ uint64_t TrainPlanner::operations() const {
 
 Result<model::TensorRef> TrainPlanner::output(const TaskTag& tag, std::string_view leaf) const {
   return TRY(from_task(tag, leaf)).tensor;
+}
+
+std::optional<Milestone> TrainPlanner::milestone(const model::Execution& task) const {
+  if (task.tag.kind != TaskKind::merge) {
+    return std::nullopt;
+  }
+  const auto loss = leaf_index(program_of(TaskKind::merge).program, "loss");
+  if (!loss || *loss >= task.leaves.size()) {
+    return std::nullopt;
+  }
+  return Milestone{task.tag.round + 1, task.leaves[*loss], job_->spec.train.local_steps};
+}
+
+std::optional<uint32_t> TrainPlanner::round_of(const TaskTag& tag) const {
+  const bool in_a_round = tag.kind == TaskKind::lane || tag.kind == TaskKind::merge;
+  return in_a_round ? std::optional(tag.round + 1) : std::nullopt;
+}
+
+JobResult TrainPlanner::result() const {
+  JobResult result{
+      {TaskKind::merge, job_->spec.train.rounds - 1, 0}, job_->parameters, std::nullopt, 0};
+  if (!job_->test_blobs.empty()) {
+    result.evaluation = TaskTag{TaskKind::sum, 0, 0};
+    result.test_images = uint64_t{job_->test_blobs.size()} * job_->spec.data.blob_images;
+  }
+  return result;
+}
+
+std::string TrainPlanner::about() const {
+  const auto& train = job_->spec.train;
+  return std::to_string(train.rounds) + " rounds of " + std::to_string(train.lanes) + " lanes";
 }
 
 }  // namespace lockstep::plan

@@ -3,35 +3,33 @@
 
 #include <map>
 #include <set>
-#include <span>
 
 #include "law/program.h"
-#include "model/task.h"
+#include "plan/planner.h"
 
 namespace lockstep::plan {
 
-/// Deterministic and without I/O: the tasks that are ready follow from the outputs so far. Lane
-/// task (r, l) reads the merge of round r − 1 and data blob (lanes·r + l) mod blobs.
-class TrainPlanner {
+/// Lane task (r, l) reads the merge of round r − 1 and data blob (lanes·r + l) mod blobs. Its
+/// programs are "train", "merge", "evaluate" and "sum". Names of leaves that are wired: "images",
+/// "labels", "correct", "loss"; merge's "lane<l>/<leaf>"; sum's "part<b>".
+class TrainPlanner final : public Planner {
  public:
   /// Borrows `job`. Errors: bad_plan when a program and the job's inputs do not fit together.
-  static Result<TrainPlanner> create(const model::TrainJob& job);
+  static Result<TrainPlanner> create(const model::Job& job);
 
-  /// Takes finished tasks and returns those that became ready, each once, in tag order. Errors:
-  /// wrong_task for an output that was not asked for or has a wrong number of leaves.
-  Result<std::vector<model::Task>> advance(std::span<const model::Execution> finished);
-
-  /// Forgets a task's output and all that was computed from it; they are planned again by
-  /// advance(). Returns the tags forgotten.
-  std::vector<model::TaskTag> annul(const model::TaskTag& tag);
-
-  [[nodiscard]] bool done() const;
-  /// Tasks of the whole job, and their operations: exact before any work starts.
-  [[nodiscard]] uint64_t task_count() const;
-  [[nodiscard]] uint64_t operations() const;
-  /// A leaf of a finished task by name. Errors: bad_plan.
+  Result<std::vector<model::Task>> advance(std::span<const model::Execution> finished) override;
+  std::vector<model::TaskTag> annul(const model::TaskTag& tag) override;
+  [[nodiscard]] bool done() const override;
+  [[nodiscard]] uint64_t task_count() const override;
+  [[nodiscard]] uint64_t operations() const override;
   [[nodiscard]] Result<model::TensorRef> output(const model::TaskTag& tag,
-                                                std::string_view leaf) const;
+                                                std::string_view leaf) const override;
+  /// A milestone is a merge.
+  [[nodiscard]] uint32_t rounds() const override { return job_->spec.train.rounds; }
+  [[nodiscard]] std::optional<Milestone> milestone(const model::Execution& task) const override;
+  [[nodiscard]] std::optional<uint32_t> round_of(const model::TaskTag& tag) const override;
+  [[nodiscard]] JobResult result() const override;
+  [[nodiscard]] std::string about() const override;
 
  private:
   struct Program {
@@ -40,7 +38,8 @@ class TrainPlanner {
     uint64_t operations = 0;  // of a task
     uint32_t steps = 1;
   };
-  explicit TrainPlanner(const model::TrainJob& job) : job_(&job) {}
+  explicit TrainPlanner(const model::Job& job) : job_(&job) {}
+  Result<void> add(model::TaskKind kind, std::string_view name, uint32_t steps);
   [[nodiscard]] const Program& program_of(model::TaskKind kind) const;
   [[nodiscard]] std::vector<model::TaskTag> all_tags() const;
   [[nodiscard]] std::vector<model::TaskTag> reads(const model::TaskTag& tag) const;
@@ -52,7 +51,7 @@ class TrainPlanner {
                                                    std::string_view leaf) const;
   [[nodiscard]] Result<model::LeafInput> from_job(std::string_view leaf) const;
 
-  const model::TrainJob* job_;
+  const model::Job* job_;
   std::map<model::TaskKind, Program> programs_;
   std::map<model::TaskTag, std::vector<model::TensorRef>> outputs_;
   std::set<model::TaskTag> issued_;

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
+#include "codec/record.h"
 #include "graph/builder.h"
 #include "law/roots.h"
 
@@ -38,16 +41,17 @@ model::ProgramRef program(const std::vector<std::string>& names, const law::Shap
   return {law::program_root(built->program), law::encode(built->program), {}};
 }
 
-model::TrainJob job_of(uint32_t rounds, uint32_t lanes, uint32_t blobs) {
-  model::TrainJob job;
+model::Job job_of(uint32_t rounds, uint32_t lanes, uint32_t blobs) {
+  model::Job job;
   job.spec.train.rounds = rounds;
   job.spec.train.lanes = lanes;
   job.spec.train.local_steps = 3;
-  job.train = program({"w", "images", "labels", "step"});
-  job.merge = program(lanes == 2 ? std::vector<std::string>{"w", "lane1/w"}
-                                 : std::vector<std::string>{"w"});
-  job.evaluate = program({"correct", "images", "labels", "w"});
-  job.sum = program({"correct", "part1"}, count);
+  const std::vector<std::string> merged =
+      lanes == 2 ? std::vector<std::string>{"w", "lane1/w"} : std::vector<std::string>{"w"};
+  job.programs = {{"train", program({"w", "images", "labels", "step"})},
+                  {"merge", program(merged)},
+                  {"evaluate", program({"correct", "images", "labels", "w"})},
+                  {"sum", program({"correct", "part1"}, count)}};
   job.initial = {{"w", ref(1)}, {"step", ref(2)}, {"correct", ref(3)}};
   for (uint32_t i = 0; i < blobs; ++i) {
     job.train_blobs.push_back(
@@ -178,8 +182,97 @@ TEST(TrainPlanner, RefusesAJobWhoseLeavesDoNotFit) {
   job = job_of(2, 2, 0);
   EXPECT_EQ(TrainPlanner::create(job).error().code, Code::bad_plan);
   job = job_of(2, 2, 3);
-  job.merge.bytes.pop_back();
+  job.programs[1].ref.bytes.pop_back();
   EXPECT_EQ(TrainPlanner::create(job).error().code, Code::truncated);
+}
+
+Code refusal_after(const std::function<void(model::Job&)>& change) {
+  auto job = job_of(2, 2, 3);
+  change(job);
+  const auto planner = make_planner(job);
+  return planner.ok() ? Code{} : planner.error().code;
+}
+
+TEST(Planner, RefusesAJobThatMakesNoSense) {
+  EXPECT_EQ(refusal_after([](model::Job&) {}), Code{});
+  using Change = std::function<void(model::Job&)>;
+  const std::vector<Change> changes = {
+      [](model::Job& job) { job.spec.kind = model::JobKind::sweep; },
+      [](model::Job& job) { job.spec.train.rounds = 0; },
+      [](model::Job& job) { job.spec.train.rounds = UINT32_MAX; },
+      [](model::Job& job) { job.spec.train.lanes = 0; },
+      [](model::Job& job) { job.spec.train.lanes = UINT32_MAX; },
+      [](model::Job& job) { job.spec.train.local_steps = 0; },
+      [](model::Job& job) { job.spec.train.local_steps = 101; },
+      [](model::Job& job) { job.spec.train.claim_every = 0; },
+      [](model::Job& job) { job.programs[2].name = "other"; },
+      [](model::Job& job) { job.programs.push_back(job.programs[0]); },
+      [](model::Job& job) { job.programs[0].ref.root.bytes[0] ^= 1; },
+      [](model::Job& job) { std::swap(job.programs[0].ref.root, job.programs[1].ref.root); }};
+  for (size_t i = 0; i < changes.size(); ++i) {
+    EXPECT_EQ(refusal_after(changes[i]), Code::bad_plan) << i;
+  }
+}
+
+/// Two processes: one prepares and writes the job, the other reads and plans it.
+TEST(Planner, PlansTheSameFromAJobThatWasWrittenDown) {
+  const auto job = job_of(2, 2, 3);
+  const auto read = codec::decode<model::Job>(codec::encode(job));
+  ASSERT_TRUE(read.ok()) << read.error().message();
+  EXPECT_EQ(*read, job);
+  const auto first = make_planner(job).value();
+  const auto second = make_planner(*read).value();
+  EXPECT_EQ(first->operations(), second->operations());
+  std::vector<Execution> done;
+  while (!first->done()) {
+    const auto tasks = *first->advance(done);
+    const auto again = *second->advance(done);
+    ASSERT_EQ(tags_of(tasks), tags_of(again));
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      EXPECT_EQ(*tasks[i].program, *again[i].program);
+      ASSERT_EQ(tasks[i].leaves.size(), again[i].leaves.size());
+      for (size_t leaf = 0; leaf < tasks[i].leaves.size(); ++leaf) {
+        EXPECT_EQ(tasks[i].leaves[leaf].tensor, again[i].leaves[leaf].tensor);
+      }
+    }
+    done = finish_all(tasks);
+  }
+  EXPECT_TRUE(second->done());
+}
+
+TEST(Planner, SaysWhatTheJobComesTo) {
+  auto job = job_of(2, 2, 3);
+  job.parameters = {"w"};
+  job.spec.data.blob_images = 20;
+  job.programs[1].ref = program({"w", "loss", "lane1/w"});
+  job.initial.push_back({"loss", ref(9)});
+  const auto planner = make_planner(job).value();
+  EXPECT_EQ(planner->rounds(), 2U);
+  EXPECT_EQ(planner->about(), "2 rounds of 2 lanes");
+  const JobResult result = planner->result();
+  EXPECT_EQ(result.model, (TaskTag{TaskKind::merge, 1, 0}));
+  EXPECT_EQ(result.parameters, job.parameters);
+  EXPECT_EQ(result.evaluation, (TaskTag{TaskKind::sum, 0, 0}));
+  EXPECT_EQ(result.test_images, 40U);
+  Execution merge;
+  merge.tag = {TaskKind::merge, 1, 0};
+  merge.leaves = {ref(1), ref(2), ref(3)};
+  const auto milestone = planner->milestone(merge);
+  ASSERT_TRUE(milestone);
+  EXPECT_EQ(milestone->round, 2U);
+  EXPECT_EQ(milestone->loss, ref(2));
+  EXPECT_EQ(milestone->terms, 3U);
+  merge.tag.kind = TaskKind::lane;
+  EXPECT_FALSE(planner->milestone(merge));
+  EXPECT_EQ(planner->round_of({TaskKind::lane, 1, 0}), 2U);
+  EXPECT_EQ(planner->round_of({TaskKind::merge, 0, 0}), 1U);
+  EXPECT_FALSE(planner->round_of({TaskKind::evaluate, 0, 1}));
+  EXPECT_FALSE(planner->round_of({TaskKind::sum, 0, 0}));
+
+  job.test_blobs.clear();
+  const JobResult untested = (*make_planner(job))->result();
+  EXPECT_FALSE(untested.evaluation);
+  EXPECT_EQ(untested.test_images, 0U);
 }
 
 }  // namespace

@@ -9,10 +9,6 @@
 namespace lockstep::prepare {
 namespace {
 
-std::string resolve(const std::string& folder, const std::string& path) {
-  return path.starts_with("/") || folder.empty() ? path : folder + "/" + path;
-}
-
 Error at(Error error, const std::string& path) {
   error.where = error.where.empty() || error.where == path ? path : path + ": " + error.where;
   return error;
@@ -116,7 +112,7 @@ Result<model::ProgramRef> register_program(Result<graph::Built> built, store::Bl
   return ref;
 }
 
-Result<void> add_initial(model::TrainJob& job, const formats::Model& model, store::Blobs& blobs) {
+Result<void> add_initial(model::Job& job, const formats::Model& model, store::Blobs& blobs) {
   const auto add = [&](std::string name, law::Tensor tensor) -> Result<void> {
     job.initial.push_back({std::move(name), TRY(put(blobs, std::move(tensor)))});
     return {};
@@ -134,7 +130,7 @@ Result<void> add_initial(model::TrainJob& job, const formats::Model& model, stor
   return add("correct", zeros({law::DType::i64, {}}));
 }
 
-Result<void> add_data(model::TrainJob& job,
+Result<void> add_data(model::Job& job,
                       const formats::Model& model,
                       const std::string& folder,
                       std::pair<env::Files&, store::Blobs&> world) {
@@ -160,6 +156,10 @@ Result<void> add_data(model::TrainJob& job,
 
 }  // namespace
 
+std::string resolve(const std::string& folder, const std::string& path) {
+  return path.starts_with("/") || folder.empty() ? path : folder + "/" + path;
+}
+
 Result<Prepared> prepare(const model::JobSpec& spec,
                          const std::string& folder,
                          env::Files& files,
@@ -170,15 +170,19 @@ Result<Prepared> prepare(const model::JobSpec& spec,
     return at(model.error(), model_path);
   }
   Prepared prepared{{}, std::move(model).value()};
-  model::TrainJob& job = prepared.job;
+  model::Job& job = prepared.job;
   job.spec = spec;
   TRY(add_initial(job, prepared.model, blobs));
   TRY(add_data(job, prepared.model, folder, {files, blobs}));
   const ProgramSpec programs{prepared.model, job.spec, static_cast<int64_t>(job.test_blobs.size())};
-  job.train = TRY(register_program(train_program(programs), blobs));
-  job.merge = TRY(register_program(merge_program(programs), blobs));
-  job.evaluate = TRY(register_program(evaluate_program(programs), blobs));
-  job.sum = TRY(register_program(sum_program(programs), blobs));
+  const auto add = [&](std::string name, Result<graph::Built> built) -> Result<void> {
+    job.programs.push_back({std::move(name), TRY(register_program(std::move(built), blobs))});
+    return {};
+  };
+  TRY(add("train", train_program(programs)));
+  TRY(add("merge", merge_program(programs)));
+  TRY(add("evaluate", evaluate_program(programs)));
+  TRY(add("sum", sum_program(programs)));
   return prepared;
 }
 

@@ -9,9 +9,12 @@
 namespace lockstep::prepare {
 
 struct Prepared {
-  model::TrainJob job;
+  model::Job job;
   formats::Model model;
 };
+
+/// A path of a job file, which is relative to the folder that the file lies in.
+[[nodiscard]] std::string resolve(const std::string& folder, const std::string& path);
 
 /// Reads the model and the data (paths relative to `folder`), shuffles and cuts the training
 /// images, builds the programs and puts every tensor into `blobs`. Errors: those of the formats and

@@ -54,8 +54,10 @@ std::string World::name_of(const crypto::PublicKey& key) const {
   return "";
 }
 
-World::Machine& World::add_machine(const std::string& name, DiskFaults::Owner owner) {
-  machines_.push_back(std::make_unique<Machine>(name, node_key(name), owner, counts_));
+World::Machine& World::add_machine(const std::string& name,
+                                   DiskFaults::Owner owner,
+                                   env::KeyValue* blobs) {
+  machines_.push_back(std::make_unique<Machine>(name, node_key(name), owner, counts_, blobs));
   Machine& machine = *machines_.back();
   machine.owner = owner_key(name).public_key();
   by_key_[machine.key.public_key()] = machines_.size() - 1;
@@ -138,6 +140,9 @@ Result<std::unique_ptr<node::Node>> World::make_node(Machine& machine) {
     sequencer_ = sequencer.get();
     return dress(machine, std::move(sequencer));
   }
+  if (machine.name == "requester") {
+    return make_requester(machine);
+  }
   const Hash salt = secret_of(0, machine.name + "/salt");
   if (machine.name.starts_with("auditor")) {
     return dress(machine, TRY(node::Auditor::create({genesis_, identity, salt}, *machine.blobs)));
@@ -145,6 +150,18 @@ Result<std::unique_ptr<node::Node>> World::make_node(Machine& machine) {
   return dress(machine,
                TRY(node::Provider::create(
                    {genesis_, identity, machine.table, salt}, *machine.blobs, machine.disk)));
+}
+
+Result<std::unique_ptr<node::Node>> World::make_requester(Machine& machine) {
+  auto requester = TRY(node::Requester::create({genesis_,
+                                                {machine.key, machine.owner},
+                                                options_.memory_bytes,
+                                                secret_of(options_.seed, "requester/secret")},
+                                               *job_,
+                                               *machine.blobs,
+                                               machine.disk));
+  requester_ = requester.get();
+  return dress(machine, std::move(requester));
 }
 
 Result<void> World::build_provider(const node::Machine& table, size_t index) {
@@ -183,34 +200,28 @@ Result<void> World::build(store::Blobs& requester_blobs,
   Machine& ledger = add_machine("ledger", DiskFaults::Owner::ledger);
   ledger.node = TRY(make_node(ledger));
 
-  Machine& requester = add_machine("requester", DiskFaults::Owner::provider);
-  requester.blobs = &requester_blobs;
-  requester.runner = std::make_unique<exec::TensorRunner>(requester_blobs, *engine_clock_, engine_);
+  Machine& requester =
+      add_machine("requester", DiskFaults::Owner::requester, &requester_blobs.values());
+  requester.own_blobs = std::make_unique<store::Blobs>(requester.blob_disk, law::data_mode());
+  requester.blobs = requester.own_blobs.get();
+  requester.runner =
+      std::make_unique<exec::TensorRunner>(*requester.blobs, *engine_clock_, engine_);
   for (size_t i = 0; i < table.size(); ++i) {
     TRY(build_provider(table[i], i));
   }
   for (uint32_t i = 1; i <= options_.auditors; ++i) {
     TRY(build_auditor(i));
   }
-  node::Peers peers{genesis_.sequencer, {}};
   for (const node::Machine& machine : table) {
-    peers.providers.push_back(node_key(machine.name).public_key());
+    providers_.push_back(node_key(machine.name).public_key());
   }
-  auto role = TRY(node::Requester::create({genesis_,
-                                           {machines_[1]->key, machines_[1]->owner},
-                                           std::move(peers),
-                                           options_.memory_bytes,
-                                           secret_of(options_.seed, "requester/secret")},
-                                          *job_,
-                                          requester_blobs));
-  requester_ = role.get();
-  machines_[1]->node = TRY(dress(*machines_[1], std::move(role)));
+  machines_[1]->node = TRY(make_requester(*machines_[1]));
   sign_registrations();
   return register_all();
 }
 
 Result<std::unique_ptr<World>> World::create(const Options& options,
-                                             const model::TrainJob& job,
+                                             const model::Job& job,
                                              store::Blobs& requester_blobs,
                                              env::Clock& engine_clock,
                                              const tensor::Options& engine) {
@@ -231,22 +242,30 @@ Result<std::unique_ptr<World>> World::create(const Options& options,
     }
   }
   for (const CrashSpec& crash : options.crashes) {
-    if (!in_range(crash.provider) || crash.round < 1 || crash.round > job.spec.train.rounds) {
-      return refuse(Code::bad_option,
-                    "there is no such provider or no such round",
-                    "see --providers and the job's train.rounds",
-                    "--crash");
+    if (!in_range(crash.provider)) {
+      return refuse(Code::bad_option, "there is no such provider", "see --providers", "--crash");
     }
   }
   TRY(within_model(options.faults, model::Genesis()));
   auto world = std::unique_ptr<World>(new World(options, job));
   TRY(world->build(requester_blobs, engine_clock, engine));
+  const uint32_t rounds = world->requester_->planner().rounds();
+  for (const CrashSpec& crash : options.crashes) {
+    if (crash.round < 1 || crash.round > rounds) {
+      return refuse(Code::bad_option,
+                    "there is no such round",
+                    "choose one from 1 to " + std::to_string(rounds),
+                    "--crash");
+    }
+  }
+  auto& crashes = world->options_.faults.crashes;
+  crashes.insert(crashes.end(), options.kills.begin(), options.kills.end());
   TRY(world->check_names());
   world->plan_faults();
   return world;
 }
 
-World::World(const Options& options, const model::TrainJob& job)
+World::World(const Options& options, const model::Job& job)
     : options_(options),
       job_(&job),
       random_(options.seed),

@@ -67,6 +67,13 @@ void Byzantine::on_signed(uint64_t now_ms, const model::Signed& transaction) {
   drain(now_ms);
 }
 
+void Byzantine::on_providers(uint64_t now_ms, std::span<const crypto::PublicKey> providers) {
+  if (!dead_) {
+    inner_->on_providers(now_ms, providers);
+    drain(now_ms);
+  }
+}
+
 void Byzantine::drain(uint64_t now) {
   for (node::Effect& effect : inner_->take_effects()) {
     if (dead_) {

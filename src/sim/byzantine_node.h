@@ -23,6 +23,7 @@ class Byzantine : public node::Node {
   void on_timer(uint64_t now_ms, uint64_t id) override;
   void on_work(uint64_t now_ms, node::WorkDone done) override;
   void on_signed(uint64_t now_ms, const model::Signed& transaction) override;
+  void on_providers(uint64_t now_ms, std::span<const crypto::PublicKey> providers) override;
 
  protected:
   // The hooks. Left as they are the node is honest.

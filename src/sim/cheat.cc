@@ -53,6 +53,9 @@ bool Cheat::lies_about(const model::Task& task) {
 }
 
 bool Cheat::lies_in(const law::Leaf& leaf) const {
+  if (parameters_.empty()) {
+    return leaf.writer && leaf.shape.type == law::DType::f32 && leaf.shape.count() > 1;
+  }
   const auto end = kind_ == CheatKind::bitflip ? parameters_.begin() + 1 : parameters_.end();
   return leaf.writer && std::find(parameters_.begin(), end, leaf.name) != end;
 }

@@ -21,7 +21,7 @@ enum class CheatKind : uint8_t {
 /// roots and the trace of its last step, whose update operators then output the false weights.
 class Cheat {
  public:
-  /// `parameters` are the names of the leaves it lies about.
+  /// `parameters` are the names of the leaves it lies about; none: of whatever looks like weights.
   Cheat(CheatKind kind, std::vector<std::string> parameters)
       : kind_(kind), parameters_(std::move(parameters)) {}
   /// Puts false outputs into `blobs`. Errors: io_failed, those of decoding the program.

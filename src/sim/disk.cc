@@ -45,17 +45,39 @@ void flip_bit(Bytes& bytes, size_t at, Random& random) {
   bytes.at(at) = static_cast<uint8_t>(bytes.at(at) ^ (1U << random.between(0, 7)));
 }
 
+/// Whole blobs and pieces of unfinished ones; not the small records that a store keeps about them.
+bool is_blob_data(const std::string& key) {
+  return key.starts_with("blob/") || key.starts_with("part/");
+}
+
 /// A write of the roles by name, and the first of its three crash points.
 struct Site {
   const char* name;
   FaultPoint first;
 };
 
+Site requester_site(const std::string& key) {
+  if (is_blob_data(key)) {
+    return {"blob", FaultPoint::requester_blob_before};
+  }
+  if (key.starts_with("block/")) {
+    return {"block", FaultPoint::requester_block_before};
+  }
+  if (key.starts_with("placed/")) {
+    return {"placed", FaultPoint::placed_before};
+  }
+  return key.starts_with("accepted/") ? Site{"accepted", FaultPoint::accepted_before}
+                                      : Site{"job", FaultPoint::job_before};
+}
+
 Site site_of(DiskFaults::Owner owner, const std::vector<KeyValue::Change>& batch) {
   if (owner == DiskFaults::Owner::ledger) {
     return {"block", FaultPoint::block_before};
   }
-  if (!batch.empty() && batch.front().key.starts_with("blob/")) {
+  if (owner == DiskFaults::Owner::requester) {
+    return requester_site(batch.empty() ? std::string() : batch.front().key);
+  }
+  if (!batch.empty() && is_blob_data(batch.front().key)) {
     return {"blob",
             owner == DiskFaults::Owner::provider ? FaultPoint::provider_blob_before
                                                  : FaultPoint::auditor_blob_before};
@@ -76,9 +98,13 @@ FaultPoint after(FaultPoint first, int steps) {
 DiskFaults::Fate DiskFaults::write(const std::vector<KeyValue::Change>& batch, size_t size) {
   const Site site = site_of(owner_, batch);
   const bool blob = std::string_view(site.name) == "blob";
-  const bool strikes = armed_ && armed_->point != model::CrashPoint::after_send &&
-                       (armed_->site.empty() || armed_->site == site.name);
+  const bool meant = armed_ && armed_->point != model::CrashPoint::after_send &&
+                     (armed_->site.empty() || armed_->site == site.name);
+  const bool strikes = meant && armed_->skip == 0;
   if (!strikes) {
+    if (meant) {
+      --armed_->skip;
+    }
     if (full_) {
       fired(blob ? FaultPoint::blob_full : FaultPoint::disk_full);
     }
@@ -235,8 +261,7 @@ Result<std::optional<Bytes>> BlobDisk::get(const std::string& key) {
   if (rotten_.contains(key)) {
     faults_->fired(FaultPoint::blob_rot_noticed);
   }
-  const auto found = values_.find(key);
-  return found == values_.end() ? std::optional<Bytes>() : std::optional<Bytes>(found->second);
+  return values_->get(key);
 }
 
 Result<std::vector<std::string>> BlobDisk::keys(const std::string& prefix,
@@ -245,7 +270,7 @@ Result<std::vector<std::string>> BlobDisk::keys(const std::string& prefix,
   if (down_) {
     return is_down_error();
   }
-  return env::keys_of(values_, prefix, after, count_max);
+  return values_->keys(prefix, after, count_max);
 }
 
 Result<void> BlobDisk::apply(std::vector<Change> batch) {
@@ -254,8 +279,9 @@ Result<void> BlobDisk::apply(std::vector<Change> batch) {
   }
   for (Change& change : batch) {
     const DiskFaults::Fate fate =
-        change.value ? faults_->write({{change.key, Bytes()}}, change.value->size())
-                     : DiskFaults::Fate();
+        change.value && is_blob_data(change.key)
+            ? faults_->write({{change.key, Bytes()}}, change.value->size())
+            : DiskFaults::Fate();
     if (fate.full) {
       return is_full_error();
     }
@@ -266,12 +292,8 @@ Result<void> BlobDisk::apply(std::vector<Change> batch) {
     if (down_ && *fate.kept == 0) {
       return is_down_error();
     }
-    if (change.value) {
-      values_[change.key] = std::move(*change.value);
-    } else {
-      values_.erase(change.key);
-    }
     rotten_.erase(change.key);
+    TRY(values_->apply({std::move(change)}));
     if (down_) {
       return is_down_error();
     }
@@ -280,17 +302,24 @@ Result<void> BlobDisk::apply(std::vector<Change> batch) {
 }
 
 bool BlobDisk::rot(Random random) {
-  if (values_.empty() || down_) {
+  std::vector<std::string> data;
+  for (const char* const prefix : {"blob/", "part/"}) {
+    const auto keys = values_->keys(prefix, "", SIZE_MAX);
+    if (keys.ok()) {
+      data.insert(data.end(), keys->begin(), keys->end());
+    }
+  }
+  if (data.empty() || down_) {
     return false;
   }
-  auto chosen = values_.begin();
-  std::advance(chosen, static_cast<ptrdiff_t>(random.between(0, values_.size() - 1)));
-  if (chosen->second.empty()) {
+  const std::string& chosen = data[random.between(0, data.size() - 1)];
+  auto value = values_->get(chosen);
+  if (!value.ok() || !*value || (*value)->empty()) {
     return false;
   }
-  flip_bit(chosen->second, random.between(0, chosen->second.size() - 1), random);
-  rotten_.insert(chosen->first);
-  return true;
+  flip_bit(**value, random.between(0, (*value)->size() - 1), random);
+  rotten_.insert(chosen);
+  return values_->apply({{chosen, **value}}).ok();
 }
 
 }  // namespace lockstep::sim

@@ -14,11 +14,11 @@ namespace lockstep::sim {
 /// What both disks of a machine suffer.
 class DiskFaults {
  public:
-  enum class Owner : uint8_t { provider, auditor, ledger };
+  enum class Owner : uint8_t { provider, auditor, ledger, requester };
   DiskFaults(Owner owner, FaultCounts& counts) : owner_(owner), counts_(&counts) {}
-  /// The machine goes down at the next write to `site`.
-  void arm(model::CrashPoint point, const std::string& site, const Random& random) {
-    armed_ = {point, site, random};
+  /// The machine goes down at the next write to `site`, `skip` of them let pass.
+  void arm(model::CrashPoint point, const std::string& site, const Random& random, uint64_t skip) {
+    armed_ = {point, site, random, skip};
   }
   void disarm() { armed_.reset(); }
   [[nodiscard]] bool is_armed() const { return armed_.has_value(); }
@@ -37,6 +37,7 @@ class DiskFaults {
     model::CrashPoint point;
     std::string site;
     Random random;
+    uint64_t skip = 0;
   };
   Owner owner_;
   FaultCounts* counts_;
@@ -85,7 +86,11 @@ class Disk final : public env::KeyValue {
 /// Where blobs lie. Not checksummed: blobs say themselves what they are.
 class BlobDisk final : public env::KeyValue {
  public:
-  explicit BlobDisk(DiskFaults& faults) : faults_(&faults) {}
+  /// Borrows the faults and, where given, what lies on the disk; otherwise it begins empty.
+  explicit BlobDisk(DiskFaults& faults, env::KeyValue* values = nullptr)
+      : faults_(&faults), values_(values != nullptr ? values : &own_) {}
+  BlobDisk(const BlobDisk&) = delete;
+  BlobDisk& operator=(const BlobDisk&) = delete;
   Result<std::optional<Bytes>> get(const std::string& key) override;
   Result<void> apply(std::vector<Change> batch) override;
   Result<std::vector<std::string>> keys(const std::string& prefix,
@@ -98,7 +103,8 @@ class BlobDisk final : public env::KeyValue {
 
  private:
   DiskFaults* faults_;
-  std::map<std::string, Bytes> values_;
+  env::MemoryKeyValue own_;
+  env::KeyValue* values_;
   std::set<std::string> rotten_;  // for counting only
   bool down_ = false;
 };

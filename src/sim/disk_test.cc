@@ -112,7 +112,7 @@ TEST(Disk, DiesAtTheWriteItWasToldTo) {
     FaultCounts counts;
     DiskFaults faults(DiskFaults::Owner::provider, counts);
     Disk disk(&faults);
-    faults.arm(point, "receipt", Random(1));
+    faults.arm(point, "receipt", Random(1), 0);
     ASSERT_TRUE(disk.apply({{"voucher", Bytes{1}}}).ok()) << "not the one it waits for";
     EXPECT_FALSE(disk.apply({{"a", Bytes{1}}, {"b", Bytes{2}}}).ok());
     EXPECT_TRUE(disk.is_down());

@@ -91,29 +91,33 @@ Result<void> check_machines(const model::Faults& faults, const model::Genesis& g
 }
 
 Result<void> check_disks(const model::Faults& faults) {
-  static const std::set<std::string> sites = {"", "receipt", "voucher", "forget", "blob", "block"};
+  static const std::set<std::string> sites = {
+      "", "receipt", "voucher", "forget", "blob", "block", "placed", "accepted", "job"};
   for (const model::CrashFault& crash : faults.crashes) {
     if (!is_name(crash.who) || crash.at_ms > time_ms_max || crash.wait_ms > wait_ms_max ||
         !sites.contains(crash.site) || crash.restart_ms == uint64_t{0}) {
       return beyond("crashes", "a crash has no machine, no known place or no time");
     }
-    if (crash.who == "requester") {
-      return beyond("crashes", "a requester keeps its job in memory: it must not crash");
-    }
-    if (crash.who == "ledger" && !crash.restart_ms) {
-      return beyond("crashes", "the ledger's node must come back");
+    if ((crash.who == "ledger" || crash.who == "requester") && !crash.restart_ms) {
+      return beyond("crashes", "the ledger's node and the requester must come back");
     }
   }
   for (const model::FullFault& full : faults.full) {
-    if (!is_name(full.who) || !is_span(full.span) || full.who == "requester") {
-      return beyond("full", "a full disk has no machine or no time, or is the requester's");
+    if (!is_name(full.who) || !is_span(full.span)) {
+      return beyond("full", "a full disk has no machine or no time");
     }
   }
+  bool book_rots = false;
   for (const model::RotFault& rot : faults.rot) {
-    if (!is_name(rot.who) || rot.at_ms > time_ms_max || rot.who == "requester" ||
-        rot.who == "ledger") {
-      return beyond("rot", "the ledger's log and the requester's store are the only copies");
+    const bool book = rot.who == "requester" && !rot.blob;
+    if (!is_name(rot.who) || rot.at_ms > time_ms_max || rot.who == "ledger" ||
+        (rot.who == "requester" && rot.blob)) {
+      return beyond("rot", "the ledger's log and the requester's blobs are the only copies");
     }
+    if (book && book_rots) {
+      return beyond("rot", "two values of the requester's book may be a record and its twin");
+    }
+    book_rots = book_rots || book;
   }
   return {};
 }
@@ -211,6 +215,7 @@ Result<void> check_cuts(const model::Faults& faults, const model::Genesis& genes
   Cuts machines;
   add_machines(faults, machines);
   const std::vector<FaultSpan> ledger = machines["ledger"];  // when it is down all are cut off
+  const std::vector<FaultSpan> requester = machines["requester"];  // and most, when this is
   for (const std::string& name : names) {
     // A requester that does not hear a provider places its tasks again, while the provider, who
     // lives, claims them.
@@ -221,6 +226,9 @@ Result<void> check_cuts(const model::Faults& faults, const model::Genesis& genes
     all.insert(all.end(), machines[name].begin(), machines[name].end());
     if (name != "ledger") {
       all.insert(all.end(), ledger.begin(), ledger.end());
+    }
+    if (name != "ledger" && name != "requester") {
+      all.insert(all.end(), requester.begin(), requester.end());
     }
     TRY(check_spans(name, std::move(all), cut_ms_max(genesis), genesis));
   }

@@ -14,6 +14,9 @@ namespace lockstep::sim {
 /// faults_over_ms() and every machine is up.
 [[nodiscard]] model::Faults random_faults(uint64_t seed, uint32_t providers, uint32_t auditors);
 
+/// The same of the requester's machine alone: it crashes, its disk is full, its book rots.
+[[nodiscard]] model::Faults requester_faults(uint64_t seed);
+
 /// When nothing is wrong any more: the end of the last fault.
 [[nodiscard]] uint64_t faults_over_ms(const model::Faults& faults);
 

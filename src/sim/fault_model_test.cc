@@ -31,6 +31,8 @@ TEST(FaultModel, RefusesWhatTheGuaranteesDoNotAllowFor) {
   Faults faults;
   EXPECT_EQ(refused(faults), "");
   faults.crashes = {crash("requester", 1, 1)};
+  EXPECT_EQ(refused(faults), "");
+  faults.crashes = {crash("requester", 1, std::nullopt)};
   EXPECT_EQ(refused(faults), "faults.crashes");
   faults.crashes = {crash("ledger", 1, std::nullopt)};
   EXPECT_EQ(refused(faults), "faults.crashes");
@@ -46,7 +48,16 @@ TEST(FaultModel, RefusesWhatTheGuaranteesDoNotAllowFor) {
   faults.rot = {{"ledger", 1, false}};
   EXPECT_EQ(refused(faults), "faults.rot");
   faults = {};
+  faults.rot = {{"requester", 1, true}};
+  EXPECT_EQ(refused(faults), "faults.rot") << "the only copy of the job's inputs";
+  faults.rot = {{"requester", 1, false}};
+  EXPECT_EQ(refused(faults), "");
+  faults.rot = {{"requester", 1, false}, {"requester", 2, false}};
+  EXPECT_EQ(refused(faults), "faults.rot") << "a record and its twin, perhaps";
+  faults = {};
   faults.full = {{"requester", {0, 10}}};
+  EXPECT_EQ(refused(faults), "");
+  faults.full = {{"", {0, 10}}};
   EXPECT_EQ(refused(faults), "faults.full");
   faults = {};
   faults.clocks = {{"ledger", {0, 10}, 1001, 0}};

@@ -47,6 +47,23 @@ constexpr std::array<const char*, fault_points> names = {
     "crash.ledger.block.before",
     "crash.ledger.block.torn",
     "crash.ledger.block.after",
+    "crash.requester",
+    "crash.requester.sent",
+    "crash.requester.blob.before",
+    "crash.requester.blob.torn",
+    "crash.requester.blob.after",
+    "crash.requester.block.before",
+    "crash.requester.block.torn",
+    "crash.requester.block.after",
+    "crash.requester.placed.before",
+    "crash.requester.placed.torn",
+    "crash.requester.placed.after",
+    "crash.requester.accepted.before",
+    "crash.requester.accepted.torn",
+    "crash.requester.accepted.after",
+    "crash.requester.job.before",
+    "crash.requester.job.torn",
+    "crash.requester.job.after",
 };
 
 }  // namespace

@@ -53,8 +53,25 @@ enum class FaultPoint : uint8_t {
   block_before,
   block_torn,
   block_after,
+  crash_requester,
+  crash_requester_sent,
+  requester_blob_before,
+  requester_blob_torn,
+  requester_blob_after,
+  requester_block_before,
+  requester_block_torn,
+  requester_block_after,
+  placed_before,
+  placed_torn,
+  placed_after,
+  accepted_before,
+  accepted_torn,
+  accepted_after,
+  job_before,  // what it chose, and the owner's signature
+  job_torn,
+  job_after,
 };
-inline constexpr size_t fault_points = static_cast<size_t>(FaultPoint::block_after) + 1;
+inline constexpr size_t fault_points = static_cast<size_t>(FaultPoint::job_after) + 1;
 
 /// "message.lost", "crash.provider.receipt.torn", …
 [[nodiscard]] const char* name_of(FaultPoint point);

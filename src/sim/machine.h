@@ -9,11 +9,12 @@ struct World::Machine {
   Machine(std::string its_name,
           const crypto::SecretKey& its_key,
           DiskFaults::Owner disks_of,
-          FaultCounts& counts)
+          FaultCounts& counts,
+          env::KeyValue* blob_values)
       : name(std::move(its_name)),
         key(its_key),
         disk_faults(disks_of, counts),
-        blob_disk(disk_faults),
+        blob_disk(disk_faults, blob_values),
         disk(&disk_faults) {}
   std::string name;
   crypto::SecretKey key;
@@ -21,7 +22,7 @@ struct World::Machine {
   node::Machine table;  // providers only
   DiskFaults disk_faults;
   BlobDisk blob_disk;
-  store::Blobs* blobs = nullptr;  // its own, or the requester's
+  store::Blobs* blobs = nullptr;  // its own
   std::unique_ptr<store::Blobs> own_blobs;
   Disk disk;
   std::unique_ptr<node::Node> node;
@@ -32,7 +33,8 @@ struct World::Machine {
   uint32_t life = 0;
   bool up = true;
   std::optional<uint64_t> restart_ms;
-  bool dies_sending = false;  // after the next message of its own
+  bool dies_sending = false;  // after the next call in which it sends anything,
+  uint64_t sends_left = 0;    // so many let pass
   uint64_t told_ms = 0;       // by its clock, the last time
   [[nodiscard]] bool is_dead() const { return disk.is_down() || blob_disk.is_down(); }
 };

@@ -16,6 +16,8 @@ constexpr uint64_t busy_from_ms = 200;  // while small jobs are placed and run
 constexpr uint64_t busy_until_ms = 2500;
 constexpr uint32_t candidates_min = 6;
 constexpr uint32_t candidates_max = 12;
+constexpr uint64_t requester_stream = 0x7265717565737465;  // draws nothing from the others
+constexpr uint32_t requester_candidates_max = 3;
 
 class Drawer {
  public:
@@ -35,7 +37,40 @@ class Drawer {
     return plan;
   }
 
+  /// What the requester's machine suffers, beside the rest.
+  void draw_requester(Faults& plan) {
+    const uint64_t candidates = random_.between(0, requester_candidates_max);
+    for (uint64_t i = 0; i < candidates; ++i) {
+      Faults next = plan;
+      add_requester(next);
+      if (within_model(next, model::Genesis()).ok()) {
+        plan = std::move(next);
+      }
+    }
+  }
+
  private:
+  void add_requester(Faults& plan) {
+    const uint64_t kind = random_.between(0, 7);
+    if (kind == 0) {
+      plan.full.push_back({"requester", span(2000)});
+      return;
+    }
+    model::CrashFault crash;
+    crash.who = "requester";
+    crash.at_ms = time_ms();
+    crash.point =
+        static_cast<CrashPoint>(random_.between(0, static_cast<uint64_t>(model::crash_point_last)));
+    crash.wait_ms = random_.between(300, 1500);
+    crash.restart_ms = random_.between(1, 2000 - crash.wait_ms);
+    static constexpr const char* sites[] = {"", "job", "placed", "accepted", "block", "blob"};
+    crash.site = sites[random_.between(0, std::size(sites) - 1)];
+    if (kind == 1) {  // what rots is read when it comes up again
+      plan.rot.push_back({crash.who, crash.at_ms, false});
+    }
+    plan.crashes.push_back(crash);
+  }
+
   void add(Faults& plan) {
     switch (random_.between(0, 12)) {
       case 0:
@@ -164,7 +199,17 @@ class Drawer {
 }  // namespace
 
 model::Faults random_faults(uint64_t seed, uint32_t providers, uint32_t auditors) {
-  return Drawer(seed, providers, auditors).draw();
+  Faults plan = Drawer(seed, providers, auditors).draw();
+  Drawer(seed ^ requester_stream, providers, auditors).draw_requester(plan);
+  return plan;
+}
+
+model::Faults requester_faults(uint64_t seed) {
+  Faults plan;
+  while (plan.crashes.empty()) {
+    Drawer(seed++, 1, 0).draw_requester(plan);
+  }
+  return plan;
 }
 
 }  // namespace lockstep::sim

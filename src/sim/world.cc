@@ -80,32 +80,66 @@ node::WorkDone World::do_work(Machine& machine, const node::RunTask& work) {
 
 void World::take(size_t index, Observer& observer) {
   Machine& machine = *machines_[index];
-  node::Effects effects = machine.node->take_effects();
-  if (machine.is_dead()) {
+  std::deque<node::Effect> effects;
+  const auto collect = [&] {
+    node::Effects more = machine.node->take_effects();
+    effects.insert(effects.begin(),
+                   std::make_move_iterator(more.begin()),
+                   std::make_move_iterator(more.end()));
+    return !machine.is_dead();
+  };
+  bool lives = collect();
+  bool sent_any = false;
+  while (lives && !effects.empty()) {
+    node::Effect effect = std::move(effects.front());
+    effects.pop_front();
+    sent_any = sent_any || std::holds_alternative<node::Send>(effect);
+    if (std::holds_alternative<node::FindProviders>(effect)) {  // answered at once
+      machine.node->on_providers(clock_ms(machine), providers_);
+      lives = collect();
+    } else {
+      carry_out(index, effect, observer);
+    }
+  }
+  if (!lives) {
     kill(index, observer);  // it died inside this call: nothing of it gets out
     return;
   }
-  bool sent_any = false;
-  for (node::Effect& effect : effects) {
-    if (const auto* const sent = std::get_if<node::Send>(&effect)) {
-      send(index, *sent);
-      sent_any = true;
-    } else if (const auto* const timer = std::get_if<node::SetTimer>(&effect)) {
-      at(timer_us(machine, timer->at_ms), index, *timer);
-    } else if (const auto* const work = std::get_if<node::RunTask>(&effect)) {
-      start_work(index, *work);
-    } else if (const auto* const ask = std::get_if<node::AskOwner>(&effect)) {
-      at(now_us_ + 1, index, owner_signs(machine.name, ask->transaction));
-    } else if (auto* const tell = std::get_if<node::Tell>(&effect)) {
-      if (index == requester_machine) {
-        notice(tell->notice, observer);
-      }
-    }
-  }
-  if (machine.dies_sending && sent_any) {
+  if (machine.dies_sending && sent_any && machine.sends_left-- == 0) {
     count_crash(machine, true);
     kill(index, observer);
   }
+}
+
+void World::carry_out(size_t index, node::Effect& effect, Observer& observer) {
+  if (const auto* const sent = std::get_if<node::Send>(&effect)) {
+    send(index, *sent);
+  } else if (const auto* const timer = std::get_if<node::SetTimer>(&effect)) {
+    at(timer_us(*machines_[index], timer->at_ms), index, *timer);
+  } else if (const auto* const work = std::get_if<node::RunTask>(&effect)) {
+    start_work(index, *work);
+  } else if (const auto* const ask = std::get_if<node::AskOwner>(&effect)) {
+    ask_owner(index, ask->transaction);
+  } else if (auto* const tell = std::get_if<node::Tell>(&effect)) {
+    if (index == requester_machine) {
+      notice(tell->notice, observer);
+    }
+  }
+}
+
+/// Who asks for the same job again died before it had the answer: the owner gives the same one.
+void World::ask_owner(size_t index, const model::Transaction& transaction) {
+  const std::string& name = machines_[index]->name;
+  if (!std::holds_alternative<model::OpenJob>(transaction)) {
+    at(now_us_ + 1, index, owner_signs(name, transaction));
+    return;
+  }
+  const Hash terms = crypto::hash(law::data_mode(), codec::encode(transaction));
+  auto known = jobs_signed_.find(terms);
+  if (known == jobs_signed_.end()) {
+    known = jobs_signed_.emplace(terms, owner_signs(name, transaction)).first;
+  }
+  at(now_us_ + 1, index, known->second);
 }
 
 void World::notice(const node::Notice& notice, Observer& observer) {
@@ -152,9 +186,14 @@ void World::kill(size_t index, Observer& observer) {
   machine.dies_sending = false;
   machine.up = false;
   machine.life += 1;
+  if (index == ledger_machine) {
+    kept_state_ = sequencer().ledger().state();
+  }
   machine.node.reset();
   if (index == ledger_machine) {
     sequencer_ = nullptr;
+  } else if (index == requester_machine) {
+    requester_ = nullptr;
   }
   observer.on_machine(now_ms(), machine.name, false);
   if (machine.restart_ms) {
@@ -206,6 +245,7 @@ void World::handle(Event event, Observer& observer) {
     }
     machine.node->on_timer(now, timer->id);
   } else if (const auto* const work = std::get_if<node::RunTask>(&event.what)) {
+    observer.on_run(machine.name, *work);
     machine.node->on_work(clock_ms(machine), do_work(machine, *work));
   } else if (const auto* const transaction = std::get_if<model::Signed>(&event.what)) {
     machine.node->on_signed(clock_ms(machine), *transaction);
@@ -260,7 +300,8 @@ bool World::goes_on() const {
   if (!settled_ms_ || options_.faults.empty()) {
     return !over_;
   }
-  return sequencer_ == nullptr || !revivals_.empty() || now_ms() < *settled_ms_ + linger_ms;
+  return sequencer_ == nullptr || requester_ == nullptr || !revivals_.empty() ||
+         now_ms() < *settled_ms_ + linger_ms;
 }
 
 Result<void> World::run(Observer& observer) {

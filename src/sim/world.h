@@ -2,6 +2,7 @@
 // network, disks and machines, and the faults and liars that were asked for.
 #pragma once
 
+#include <deque>
 #include <queue>
 
 #include "env/clock.h"
@@ -37,10 +38,11 @@ struct Options {
   std::vector<RoleSpec> roles;
   std::vector<CrashSpec> crashes;
   NetworkFaults network;
-  model::Faults faults;                 // within the model (sim/fault_model.h)
-  uint64_t memory_bytes = 0;            // that the job's largest task needs
-  uint64_t time_limit_ms = 21'600'000;  // virtual
-  std::optional<Amount> bond_min;       // another least bond than the genesis'
+  model::Faults faults;                  // within the model (sim/fault_model.h)
+  std::vector<model::CrashFault> kills;  // beside them, wherever they strike
+  uint64_t memory_bytes = 0;             // that the job's largest task needs
+  uint64_t time_limit_ms = 21'600'000;   // virtual
+  std::optional<Amount> bond_min;        // another least bond than the genesis'
 };
 inline constexpr uint32_t providers_max = 64;
 inline constexpr uint32_t auditors_max = 16;
@@ -53,6 +55,8 @@ class Observer {
   virtual ~Observer() = default;
   /// What the requester's node told, in order.
   virtual void on_notice(uint64_t now_ms, const node::Notice& notice) = 0;
+  /// A machine is about to run a task, for whatever reason.
+  virtual void on_run(const std::string& /*machine*/, const node::RunTask& /*work*/) {}
   /// A machine of the world went down or came up.
   virtual void on_machine(uint64_t now_ms, const std::string& name, bool up) = 0;
   /// The ledger has a new block; `after` is its state with it.
@@ -65,10 +69,11 @@ class Observer {
 
 class World {
  public:
-  /// Borrows the job, the requester's store (which holds the job's inputs), the engine's clock and
-  /// the observer. Errors: bad_option; those of Requester::create.
+  /// Borrows the job, the requester's store (which holds the job's inputs, and lies on its
+  /// simulated disk from here on), the engine's clock and the observer. Errors: bad_option; those
+  /// of Requester::create.
   static Result<std::unique_ptr<World>> create(const Options& options,
-                                               const model::TrainJob& job,
+                                               const model::Job& job,
                                                store::Blobs& requester_blobs,
                                                env::Clock& engine_clock,
                                                const tensor::Options& engine);
@@ -79,8 +84,14 @@ class World {
   ~World();
 
   [[nodiscard]] const model::Genesis& genesis() const { return genesis_; }
+  /// Not while it is down.
   [[nodiscard]] const node::Requester& requester() const { return *requester_; }
+  /// Not while it is down.
   [[nodiscard]] chain::Sequencer& sequencer() { return sequencer_->sequencer(); }
+  /// The ledger's; while its machine is down, as it was.
+  [[nodiscard]] const ledger::State& ledger_state() const {
+    return sequencer_ == nullptr ? kept_state_ : sequencer_->sequencer().ledger().state();
+  }
   /// A node's name by its key, "" when unknown; and an owner's.
   [[nodiscard]] std::string name_of(const crypto::PublicKey& key) const;
   [[nodiscard]] exec::Meter meter() const;
@@ -105,16 +116,19 @@ class World {
       return std::pair(at_us, order) > std::pair(other.at_us, other.order);
     }
   };
-  World(const Options& options, const model::TrainJob& job);
+  World(const Options& options, const model::Job& job);
   Result<void> build(store::Blobs& requester_blobs,
                      env::Clock& engine_clock,
                      const tensor::Options& engine);
   void make_genesis(const std::vector<node::Machine>& table);
   Result<void> build_provider(const node::Machine& table, size_t index);
   Result<void> build_auditor(size_t index);
-  Machine& add_machine(const std::string& name, DiskFaults::Owner owner);
+  Machine& add_machine(const std::string& name,
+                       DiskFaults::Owner owner,
+                       env::KeyValue* blobs = nullptr);
   [[nodiscard]] static crypto::SecretKey key_of(uint32_t provider);
   Result<std::unique_ptr<node::Node>> make_node(Machine& machine);
+  Result<std::unique_ptr<node::Node>> make_requester(Machine& machine);
   void sign_registrations();
   Result<void> register_all();
   Result<void> revive(size_t machine, Observer& observer);
@@ -124,6 +138,8 @@ class World {
   void send(size_t from, const node::Send& send);
   void start_work(size_t machine, const node::RunTask& work);
   [[nodiscard]] node::WorkDone do_work(Machine& machine, const node::RunTask& work);
+  void carry_out(size_t machine, node::Effect& effect, Observer& observer);
+  void ask_owner(size_t machine, const model::Transaction& transaction);
   void notice(const node::Notice& notice, Observer& observer);
   void begin_round(uint32_t round, Observer& observer);
   void kill(size_t machine, Observer& observer);
@@ -149,16 +165,19 @@ class World {
                                           const model::Transaction& transaction);
 
   Options options_;
-  const model::TrainJob* job_;
+  const model::Job* job_;
   Random random_;
   FaultCounts counts_;
   Network network_;
   model::Genesis genesis_;
   std::vector<std::unique_ptr<Machine>> machines_;  // 0 the sequencer, 1 the requester
   std::map<crypto::PublicKey, size_t> by_key_;
+  std::vector<crypto::PublicKey> providers_;
   std::map<std::string, uint64_t> owner_nonces_;
+  std::map<Hash, model::Signed> jobs_signed_;  // by owners: the same terms are signed once
   node::Requester* requester_ = nullptr;
   node::SequencerNode* sequencer_ = nullptr;
+  ledger::State kept_state_;  // when the ledger's machine went down
   env::Clock* engine_clock_ = nullptr;
   tensor::Options engine_;
   std::priority_queue<Event> queue_;

@@ -126,8 +126,10 @@ void World::strike(const Planned& planned, Observer& observer) {
   }
   if (crash.point == model::CrashPoint::after_send) {
     machine.dies_sending = true;
+    machine.sends_left = crash.skip;
   } else {
-    machine.disk_faults.arm(crash.point, crash.site, Random(options_.seed + crash.at_ms));
+    machine.disk_faults.arm(
+        crash.point, crash.site, Random(options_.seed + crash.at_ms), crash.skip);
   }
   deadlines_.emplace_back(now_us_ + crash.wait_ms * us_per_ms, index);
 }
@@ -163,7 +165,9 @@ uint64_t World::timer_us(Machine& machine, uint64_t at_ms) {
 
 void World::count_crash(const Machine& machine, bool after_send) {
   const bool auditor = machine.name.starts_with("auditor");
-  if (machine.name == "ledger") {
+  if (machine.name == "requester") {
+    counts_.fired(after_send ? FaultPoint::crash_requester_sent : FaultPoint::crash_requester);
+  } else if (machine.name == "ledger") {
     counts_.fired(after_send ? FaultPoint::crash_ledger_sent : FaultPoint::crash_ledger);
   } else if (auditor) {
     counts_.fired(after_send ? FaultPoint::crash_auditor_sent : FaultPoint::crash_auditor);
