@@ -2,6 +2,8 @@
 #include <CLI/CLI.hpp>
 
 #include "apps/job_input.h"
+#include "apps/network_commands.h"
+#include "apps/own_commands.h"
 #include "apps/scenario_check.h"
 #include "apps/sim_run.h"
 #include "apps/verify.h"
@@ -61,6 +63,8 @@ int run(int argc, char** argv) {
   CLI::App app{"Lockstep: rent computers you don't trust, pay only for work that is right."};
   app.require_subcommand(1);
   Line line;
+  lockstep::apps::NetworkCommands network(app);
+  const lockstep::apps::OwnCommands own(app);
 
   CLI::App* const sim =
       app.add_subcommand("sim", "a whole network in one process, in virtual time");
@@ -88,6 +92,12 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(Exit::invalid_input);
+  }
+  if (const auto exit = network.run()) {
+    return static_cast<int>(*exit);
+  }
+  if (const auto exit = own.run()) {
+    return static_cast<int>(*exit);
   }
   if (*version) {
     std::printf("lockstep 0.1.0, law %d\n", static_cast<int>(lockstep::law::law_version));

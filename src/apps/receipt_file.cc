@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "apps/sim_teller.h"
+#include "apps/teller.h"
 #include "base/limits.h"
 
 namespace lockstep::apps {

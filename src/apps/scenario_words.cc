@@ -1,7 +1,7 @@
 // The ledger's events in words, for the trace of a run that failed.
 #include "apps/report.h"
 #include "apps/scenario_run.h"
-#include "apps/sim_teller.h"
+#include "apps/teller.h"
 
 namespace lockstep::apps {
 namespace {

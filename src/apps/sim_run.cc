@@ -2,14 +2,13 @@
 
 #include <charconv>
 
+#include "apps/job_end.h"
 #include "apps/job_input.h"
-#include "apps/receipt_file.h"
+#include "apps/page.h"
 #include "apps/sim_teller.h"
-#include "formats/safetensors.h"
 #include "law/roots.h"
 #include "platform/files.h"
 #include "prepare/prepare.h"
-#include "tensor/memory_plan.h"
 
 namespace lockstep::apps {
 namespace {
@@ -69,16 +68,6 @@ Result<sim::Options> world_options(const SimOptions& options) {
   return world;
 }
 
-/// What the engine needs for the largest task.
-Result<uint64_t> memory_of(const model::TrainJob& job) {
-  int64_t most = 0;
-  for (const model::ProgramRef* ref : {&job.train, &job.merge, &job.evaluate, &job.sum}) {
-    const law::Program program = TRY(law::decode(ref->bytes));
-    most = std::max(most, tensor::plan_memory(program, false).arena_bytes);
-  }
-  return static_cast<uint64_t>(most);
-}
-
 /// One run: the world, the job, and what is written in the end.
 class Run {
  public:
@@ -91,37 +80,23 @@ class Run {
     const model::JobSpec spec = TRY(read_job(files_, options_.job_path));
     sim::Options world_of = TRY(world_options(options_));
     prepared_ = TRY(prepare::prepare(spec, folder_of(options_.job_path), files_, blobs_));
-    const model::TrainJob& job = prepared_->job;
+    const model::Job& job = prepared_->job;
     world_of.memory_bytes = TRY(memory_of(job));
-    const uint64_t operations = TRY(tell_plan(world_of));
-    SimTeller teller(report_, job, operations, clock_);
+    const uint64_t operations = TRY(tell_plan(report_, job));
+    note_about(world_of);
+    SimTeller teller(report_, job.spec, operations, clock_);
     auto world =
         TRY(sim::World::create(world_of, job, blobs_, clock_, {options_.threads, isa, false}));
     teller.watch(*world);
     TRY(world->run(teller));
-    TRY(finish(teller));
-    teller.tell_settlement();
-    TRY(write_receipt(*world));
+    TRY(finish(*world, teller.teller()));
     tell_time(*world, start);
     return {};
   }
 
  private:
-  /// Returns the job's operations.
-  Result<uint64_t> tell_plan(const sim::Options& world) const {
-    const model::TrainJob& job = prepared_->job;
-    const auto planner = TRY(plan::TrainPlanner::create(job));
-    report_.tell(text_of("job %s: %s tasks, %u rounds of %u lanes, %s units of work",
-                         job.spec.name.c_str(),
-                         std::to_string(planner.task_count()).c_str(),
-                         job.spec.train.rounds,
-                         job.spec.train.lanes,
-                         units_of(planner.operations()).c_str()),
-                 "plan",
-                 {{"tasks", planner.task_count()},
-                  {"operations", planner.operations()},
-                  {"train_program", to_hex(job.train.root.view())}});
-    const bool full = job.spec.verify.kind == model::VerifyKind::full;
+  void note_about(const sim::Options& world) const {
+    const bool full = prepared_->job.spec.verify.kind == model::VerifyKind::full;
     for (const sim::CheatSpec& cheat : world.cheats) {
       if (cheat.kind == sim::CheatKind::bitflip && !full) {
         report_.tell("note: one flipped bit is caught for sure only under verify: full",
@@ -129,45 +104,18 @@ class Run {
                      {{"cheat", sim::name_of(cheat.kind)}});
       }
     }
-    return planner.operations();
   }
 
-  Result<void> finish(const SimTeller& teller) {
-    const model::TrainJob& job = prepared_->job;
+  Result<void> finish(sim::World& world, const Teller& teller) {
     const auto& finished = teller.finished();
     if (!finished) {
       return refuse(Code::internal, "the job was settled without an end");
     }
-    if (finished->correct) {
-      const auto images = static_cast<double>(job.test_blobs.size()) * job.spec.data.blob_images;
-      const double percent = 100 * static_cast<double>(*finished->correct) / images;
-      report_.tell(text_of("accuracy: %.2f %%", percent),
-                   "accuracy",
-                   {{"percent", percent}, {"correct", *finished->correct}});
-    }
-    std::vector<formats::NamedTensor> weights;
-    std::vector<std::pair<std::string, Hash>> roots;
-    for (size_t i = 0; i < finished->parameters.size(); ++i) {
-      const auto& [name, leaf] = finished->parameters[i];
-      const law::Shape& shape = prepared_->model.parameters()[i].tensor.shape;
-      const law::Tensor tensor{shape, TRY(blobs_.get(leaf.data))};
-      weights.push_back({name, prepared_->model.to_onnx_layout(i, tensor)});
-      roots.emplace_back(name, leaf.root);
-    }
-    if (!options_.out_folder.empty()) {
-      const std::string path = options_.out_folder + "/" + job.spec.outputs.weights;
-      TRY(files_.write(path, TRY(formats::write_safetensors(weights))));
-      report_.aside("model: " + path, "model", {{"path", path}});
-    }
-    const std::string root = to_hex(law::model_root(roots).view());
-    report_.tell("model root: " + root, "model_root", {{"root", root}});
-    return {};
-  }
-
-  Result<void> write_receipt(sim::World& world) {
-    if (options_.out_folder.empty()) {
-      return {};
-    }
+    const JobEnd end{
+        report_, prepared_->job, prepared_->model, blobs_, files_, options_.out_folder};
+    TRY(tell_results(end, *finished));
+    teller.tell_settlement();
+    teller.tell_accounts();
     std::vector<model::Block> blocks;
     const uint64_t height = world.sequencer().height();
     while (blocks.size() < height) {
@@ -175,18 +123,8 @@ class Run {
       auto more = TRY(world.sequencer().blocks(blocks.size() + 1, at_once));
       std::move(more.begin(), more.end(), std::back_inserter(blocks));
     }
-    const node::ReceiptParts parts = TRY(world.requester().receipt_parts());
-    const node::JobReceipt receipt = TRY(node::make_receipt(world.genesis(),
-                                                            blocks,
-                                                            world.sequencer().ledger().state(),
-                                                            *world.requester().job_id(),
-                                                            parts));
-    const std::string path = options_.out_folder + "/receipt.json";
-    TRY(files_.write(path, TRY(write_receipt_json(receipt))));
-    report_.aside("receipt: " + path + " (check it: lockstep verify " + path + ")",
-                  "receipt",
-                  {{"path", path}});
-    return {};
+    return write_receipt(
+        end, world.genesis(), blocks, world.sequencer().ledger().state(), world.requester());
   }
 
   void tell_time(const sim::World& world, uint64_t start) const {
@@ -254,7 +192,8 @@ Result<SimOptions> from_json(const Bytes& bytes, const std::string& path) {
 
 Exit sim_run(const SimOptions& options) {
   std::vector<std::string> events;
-  const Report report(options.json, &events);
+  RunRecord record;
+  const Report report(options.json, &events, &record);
   Run run(options, report);
   const Result<void> done = run.all();
   if (!options.out_folder.empty()) {
@@ -266,9 +205,15 @@ Exit sim_run(const SimOptions& options) {
     const auto wrote = files.write(options.out_folder + "/events.jsonl", bytes_of(lines));
     const std::string replay = to_json(options).dump(2) + "\n";
     const auto also = files.write(options.out_folder + "/replay.json", bytes_of(replay));
-    if (done.ok() && (!wrote.ok() || !also.ok())) {
-      return report.fail(wrote.ok() ? also.error() : wrote.error());
+    record.failed = done.ok() ? std::string() : done.error().message();
+    const std::string path = options.out_folder + "/report.html";
+    const auto page = files.write(path, bytes_of(write_page(record)));
+    for (const auto* file : {&wrote, &also, &page}) {
+      if (done.ok() && !file->ok()) {
+        return report.fail(file->error());
+      }
     }
+    report.aside("report: " + path, "report", {{"path", path}});
   }
   return done.ok() ? Exit::ok : report.fail(done.error());
 }

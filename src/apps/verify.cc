@@ -1,7 +1,7 @@
 #include "apps/verify.h"
 
 #include "apps/receipt_file.h"
-#include "apps/sim_teller.h"
+#include "apps/teller.h"
 #include "base/limits.h"
 #include "platform/files.h"
 
