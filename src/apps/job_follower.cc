@@ -104,10 +104,13 @@ void JobFollower::show(const std::string& line) {
 /// The owner's key is here, not in the requester's folder.
 Result<void> JobFollower::answer() {
   const std::string asked = folder_ + "/" + ask_file_name;
-  if (asked_ || !setup_.sign || !exists(asked)) {
+  if (!setup_.sign || !exists(asked)) {
     return {};
   }
   const json question = TRY(read_json(asked));
+  if (question == answered_) {
+    return {};
+  }
   const auto bytes = from_hex(question.value("transaction", std::string()));
   if (!bytes.ok() || !question.value("nonce", json()).is_number_unsigned()) {
     return refuse(Code::bad_folder, "what the owner is asked cannot be read", {}, asked);
@@ -118,7 +121,7 @@ Result<void> JobFollower::answer() {
     (void)setup_.network.stop(folder_);  // nothing was opened: there is nothing to settle
     return made.error();
   }
-  asked_ = true;
+  answered_ = question;
   const json answer = {{"signed", to_hex(codec::encode(*made))}};
   const std::string text = answer.dump() + "\n";
   platform::Files files;

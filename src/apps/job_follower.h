@@ -39,7 +39,7 @@ class JobFollower {
   Report report_;
   size_t read_ = 0;  // bytes of the record of events
   std::string rest_;
-  bool asked_ = false;
+  nlohmann::json answered_;  // the question that was signed last
   bool killed_ = false;
 };
 

@@ -161,8 +161,9 @@ class RequesterProcess {
     asked_ = transaction;
     const ledger::State& state = node_->ledger().state();
     const auto nonce = state.nonces.find(machine_.file().owner);
+    asked_nonce_ = nonce == state.nonces.end() ? 0 : nonce->second;
     const json written = {{"transaction", to_hex(codec::encode(transaction))},
-                          {"nonce", nonce == state.nonces.end() ? 0 : nonce->second}};
+                          {"nonce", asked_nonce_}};
     const std::string folder = machine_.folder() + "/";
     (void)files_.write(folder + ask_file_name, bytes_of(written.dump() + "\n"));
     report_.tell({}, "owner_asked", {{"file", ask_file_name}});
@@ -191,7 +192,7 @@ class RequesterProcess {
     const auto made =
         raw.ok() ? codec::decode<model::Signed>(*raw) : Result<model::Signed>(raw.error());
     if (!made.ok() || !asked_ || made->body != codec::encode(*asked_) ||
-        made->signer != machine_.file().owner) {
+        made->signer != machine_.file().owner || made->nonce != asked_nonce_) {
       return std::nullopt;
     }
     return *made;
@@ -208,6 +209,7 @@ class RequesterProcess {
   std::unique_ptr<node::Requester> node_;
   std::optional<Teller> teller_;
   std::optional<model::Transaction> asked_;
+  uint64_t asked_nonce_ = 0;  // an earlier one may be used up
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ class Nobody final : public env::Network::Handler {
 
 class Maker {
  public:
-  Maker(const UpOptions& options, const Report& report) : options_(options), report_(report) {}
+  explicit Maker(const UpOptions& options) : options_(options) {}
 
   Result<NetworkFolder> make() {
     if (options_.providers == 0 || options_.providers + options_.auditors > members_max) {
@@ -138,7 +138,6 @@ class Maker {
   }
 
   const UpOptions& options_;
-  const Report& report_;
   platform::Random random_;
   NetworkFile file_;
 };
@@ -173,8 +172,7 @@ Result<void> bring_up(const UpOptions& options, const Report& report) {
   if (!opened.ok() && !is_new) {
     return opened.error();
   }
-  const NetworkFolder network =
-      is_new ? TRY(Maker(options, report).make()) : std::move(opened).value();
+  const NetworkFolder network = is_new ? TRY(Maker(options).make()) : std::move(opened).value();
   if (is_new) {
     report.tell("made a private network in " + network.path() +
                     "; the keys of its owners lie there, readable for you alone",
