@@ -11,6 +11,8 @@
 namespace lockstep::crypto {
 namespace {
 
+// One a thread, for as long as somebody holds it.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 thread_local VerifyMemo* memo = nullptr;
 
 bool verify_now(const PublicKey& key, ByteView message, const Signature& signature) {

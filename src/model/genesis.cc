@@ -7,6 +7,8 @@
 namespace lockstep::model {
 namespace {
 
+// One a thread, for as long as somebody holds it.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 thread_local ChainMemo* memo = nullptr;
 
 std::vector<Hash> make_chain(const Hash& secret, uint32_t length) {
