@@ -5,7 +5,7 @@
 
 #include "base/result.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library has it so
 class App;
 }
 

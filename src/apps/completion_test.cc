@@ -40,11 +40,13 @@ struct Tree {
 };
 
 class Completion : public ::testing::Test {
+ public:
+  ~Completion() override { fs::remove(path_); }
+
  protected:
   Completion() : path_(::testing::TempDir() + "completion_" + std::to_string(::getpid())) {
     std::ofstream(path_) << completion_script(tree_.app, "lockstep", Shell::bash);
   }
-  ~Completion() override { fs::remove(path_); }
 
   /// What a bash command prints; its status must be 0.
   static std::string output_of(const std::string& command) {

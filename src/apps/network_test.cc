@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <random>
+#include <thread>
 
 #include "apps/small_job.h"
 
@@ -49,6 +52,12 @@ std::string after(const std::string& text, const std::string& head) {
 }
 
 class NetworkTest : public ::testing::Test {
+ public:
+  ~NetworkTest() override {
+    (void)run("down" + flags_);
+    fs::remove_all(root_);
+  }
+
  protected:
   NetworkTest()
       : root_(::testing::TempDir() + "lockstep_network_" + std::to_string(::getpid())),
@@ -57,17 +66,13 @@ class NetworkTest : public ::testing::Test {
     fs::create_directories(root_);
     write_job();
   }
-  ~NetworkTest() override {
-    (void)run("down" + flags_);
-    fs::remove_all(root_);
-  }
 
   void write(const std::string& name, const Bytes& bytes) const {
     std::ofstream file(root_ + "/" + name, std::ios::binary);
     file.write(reinterpret_cast<const char*>(bytes.data()),
                static_cast<std::streamsize>(bytes.size()));
   }
-  void write_job() const {
+  void write_job(int rounds = 3) const {
     write("train-images", idx({60, 28, 28}, 251, 1));
     write("train-labels", idx({60}, 10, 2));
     write("test-images", idx({20, 28, 28}, 241, 3));
@@ -79,7 +84,9 @@ class NetworkTest : public ::testing::Test {
         "test_images: test-images, test_labels: test-labels, blob_images: 20, shuffle: 0}\n"
         "train:\n  loss: softmax_cross_entropy\n  optimizer: {name: sgd, momentum: 0.9}\n"
         "  lr: {schedule: warmup_cosine, base: 0.05, warmup: 2}\n"
-        "  batch: 10\n  rounds: 3\n  lanes: 2\n  local_steps: 2\n  claim_every: 1\n  seed: 0\n"
+        "  batch: 10\n  rounds: " +
+        std::to_string(rounds) +
+        "\n  lanes: 2\n  local_steps: 2\n  claim_every: 1\n  seed: 0\n"
         "verify: spot:0.3\nfinality: job\n";
     write("job.yaml", Bytes(text.begin(), text.end()));
   }
@@ -117,6 +124,65 @@ TEST_F(NetworkTest, AJobGivesTheModelOfTheSimulator) {
   EXPECT_NE(jobs.text.find("tiny-1"), std::string::npos) << jobs.text;
   EXPECT_NE(jobs.text.find("done"), std::string::npos) << jobs.text;
   EXPECT_EQ(run("cancel tiny-1" + flags_).exit, 2);
+}
+
+/// The process of a node's folder, -1 when there is none.
+int pid_of(const std::string& folder) {
+  std::ifstream file(folder + "/node.pid");
+  int pid = -1;
+  return file >> pid ? pid : -1;
+}
+
+/// A command that runs beside the test.
+class Beside {
+ public:
+  explicit Beside(const std::string& arguments)
+      : thread_([this, arguments] { output_ = run(arguments); }) {}
+  ~Beside() {
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
+  const Output& finish() {
+    thread_.join();
+    return output_;
+  }
+
+ private:
+  Output output_;
+  std::thread thread_;
+};
+
+TEST_F(NetworkTest, AnybodyMayBeKilledAtAnyMoment) {
+  const auto seed =
+      static_cast<unsigned>(std::chrono::system_clock::now().time_since_epoch().count());
+  std::mt19937 random(seed);
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  write_job(30);
+  const std::string root = honest_root();
+  ASSERT_FALSE(root.empty());
+  ASSERT_EQ(run("up --providers 2" + flags_).exit, 0);
+  Beside job_run("run " + job() + " --yes --out " + root_ + "/out" + flags_);
+  const std::string net = root_ + "/net/";
+  const std::vector<std::string> members = {"ledger", "provider-1", "jobs/tiny-1", "auditor-1"};
+  int killed = 0;
+  for (int i = 0; i < 12 && !fs::exists(net + "jobs/tiny-1/over.json"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100 + random() % 700));
+    const int pid = pid_of(net + members[static_cast<size_t>(i) % members.size()]);
+    if (pid > 0 && ::kill(pid, SIGKILL) == 0) {
+      ++killed;
+    }
+    EXPECT_EQ(run("up" + flags_).exit, 0);
+  }
+  const Output& done = job_run.finish();
+  ASSERT_EQ(done.exit, 0) << done.text;
+  EXPECT_GE(killed, 3);
+  EXPECT_EQ(after(done.text, "model root: "), root);
+  EXPECT_NE(done.text.find("unchanged"), std::string::npos) << done.text;
+  const Output verified = run("verify " + root_ + "/out/receipt.json");
+  EXPECT_EQ(verified.exit, 0) << verified.text;
 }
 
 TEST_F(NetworkTest, MistakesGetAClearAnswer) {

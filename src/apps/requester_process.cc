@@ -65,7 +65,7 @@ class RequesterProcess {
                    "store",
                    {{"works", !error.has_value()}});
     };
-    const auto ran = machine_.run(
+    auto ran = machine_.run(
         *node_,
         [this]() -> const ledger::State& { return node_->ledger().state(); },
         std::move(callbacks));

@@ -50,7 +50,7 @@ class WalletFiles {
  private:
   [[nodiscard]] Result<std::string> path_of(const std::string& name) const;
   [[nodiscard]] Result<Bytes> file_of(const std::string& name) const;
-  Result<crypto::KeyRandom> draw() const;
+  [[nodiscard]] Result<crypto::KeyRandom> draw() const;
 
   std::string folder_;
   env::Random& random_;

@@ -64,6 +64,9 @@ class FakeSource final : public PassphraseSource {
 };
 
 class WalletTest : public ::testing::Test {
+ public:
+  ~WalletTest() override { fs::remove_all(root_); }
+
  protected:
   WalletTest()
       : root_(::testing::TempDir() + "wallet_test_" + std::to_string(::getpid())),
@@ -71,7 +74,6 @@ class WalletTest : public ::testing::Test {
     fs::remove_all(root_);
     EXPECT_TRUE(platform::make_private_folder(root_).ok());
   }
-  ~WalletTest() override { fs::remove_all(root_); }
 
   Wallet made(const std::string& name, const std::string& passphrase = "correct horse") {
     FakeSource source({passphrase, passphrase});
