@@ -4,6 +4,7 @@
 
 namespace lockstep::apps {
 
+// NOLINTNEXTLINE(readability-function-size): one text
 const char* page_style() {
   return R"css(
 :root{color-scheme:light dark;--ground:#f4f6f9;--card:#fff;--ink:#1a202c;--soft:#4f5869;

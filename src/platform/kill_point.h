@@ -26,6 +26,8 @@ class KillPoints {
   static void reached(std::string_view name, std::string_view detail);
 
  private:
+  // The program's, as its command line is.
+  // NOLINTNEXTLINE(readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
   static inline std::atomic<bool> on_{false};
 };
 
