@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "apps/folders.h"
 #include "apps/hints.h"
 #include "apps/node_process.h"
 #include "apps/wallet_files.h"
@@ -98,8 +99,6 @@ std::vector<std::string> NetworkFolder::job_names() const {
 
 /// Hides whatever is not the system's: homes, temporary files, data sets and other nodes.
 platform::View NetworkFolder::view_of(const std::string& folder) const {
-  const char* const home = std::getenv("HOME");
-  const std::string at_home = home == nullptr ? "" : home;
   platform::View view;
   view.own = folder;
   for (const std::string& path : {std::string("/home"),
@@ -107,7 +106,7 @@ platform::View NetworkFolder::view_of(const std::string& folder) const {
                                   std::string("/tmp"),
                                   std::string("/var/tmp"),
                                   std::string("/usr/share/datasets"),
-                                  at_home,
+                                  environment_of_process("HOME"),
                                   path_}) {
     const bool is_hidden =
         std::any_of(view.covered.begin(), view.covered.end(), [&](const std::string& covered) {

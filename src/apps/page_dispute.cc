@@ -93,7 +93,7 @@ class Ladder {
       y += line_height;
     }
     const bool bad = row_.convicted;
-    drawing.rect(left_, bottom, right_ - left_, 52, bad ? "verdict" : "verdict ok");
+    drawing.rect({left_, bottom, right_ - left_, 52}, bad ? "verdict" : "verdict ok");
     const double middle = (left_ + right_) / 2;
     drawing.text(middle, bottom + 22, verdict_of(row_), bad ? "b mid bad" : "b mid good");
     drawing.text(middle, bottom + 42, shortened(reason_of(row_), is_wide_ ? 80 : 48), "mid");
@@ -131,7 +131,7 @@ class Ladder {
     if (is_wide_ && say.bytes) {
       const double share = static_cast<double>(*say.bytes) / static_cast<double>(most_);
       const double w = std::max(bar_most * share, 2.0);
-      drawing.rect(bars_at, line - 9, w, 16, say.from_left ? "f-violet" : "f-blue");
+      drawing.rect({bars_at, line - 9, w, 16}, say.from_left ? "f-violet" : "f-blue");
       drawing.text(bars_at + w + 8, line + 4, text_of_size(*say.bytes), "");
     }
   }

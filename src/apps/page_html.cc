@@ -189,13 +189,9 @@ Drawing::Drawing(const std::string& id, const std::string& title, const std::str
       head_("<title id=\"" + id_ + "-t\">" + escape(title) + "</title><desc id=\"" + id_ + "-d\">" +
             escape(description) + "</desc>\n") {}
 
-void Drawing::rect(double x, double y, double w, double h, const std::string& classes) {
-  rect(x, y, w, h, classes, {});
-}
-
-void Drawing::rect(
-    double x, double y, double w, double h, const std::string& classes, const std::string& tip) {
-  body_ += "<rect" + pair_of("x", x, "y", y) + pair_of("width", w, "height", h) + class_of(classes);
+void Drawing::rect(const Box& box, const std::string& classes, const std::string& tip) {
+  body_ += "<rect" + pair_of("x", box.x, "y", box.y) +
+           pair_of("width", box.width, "height", box.height) + class_of(classes);
   body_ += tip.empty() ? "/>\n" : "><title>" + escape(tip) + "</title></rect>\n";
 }
 

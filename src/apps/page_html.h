@@ -47,15 +47,17 @@ class Table {
   size_t count_ = 0;
 };
 
+struct Box {
+  double x = 0, y = 0, width = 0, height = 0;
+};
+
 /// One drawing. Coordinates are pixels of a view box; it is scaled to the page's width, never up.
 class Drawing {
  public:
   /// The names under which a reader hears it; `id` is unique in the page.
   Drawing(const std::string& id, const std::string& title, const std::string& description);
-  void rect(double x, double y, double w, double h, const std::string& classes);
-  /// With a tooltip.
-  void rect(
-      double x, double y, double w, double h, const std::string& classes, const std::string& tip);
+  /// With a tip where `tip` is not empty.
+  void rect(const Box& box, const std::string& classes, const std::string& tip = {});
   void line(double x1, double y1, double x2, double y2, const std::string& classes);
   void circle(double x, double y, double radius, const std::string& classes);
   /// `data` is written by the program alone.

@@ -146,7 +146,7 @@ class LossChart {
     if (!curves_.old.empty()) {
       const double from = x_of(curves_.first_void);
       const double to = std::max(x_of(curves_.last_void), from + 3);
-      drawing.rect(from, above, to - from, bottom - above, "band");
+      drawing.rect({from, above, to - from, bottom - above}, "band");
       drawing.line(from, above, to, above, "bandline");
       const bool on_right = from > (left_ + right_) / 2;
       drawing.text(on_right ? to : from,

@@ -232,7 +232,7 @@ class Gantt {
         x = is_wide_ ? left_ : 4;
         y += 24;
       }
-      drawing.rect(x, y, 22, 14, class_of(look));
+      drawing.rect({x, y, 22, 14}, class_of(look));
       drawing.text(x + 28, y + 12, name, "");
       x += needs + 14;
     }
@@ -272,7 +272,7 @@ class Gantt {
     for (const Bar& bar : merge ? cells : row.bars) {
       const double x = x_of(bar.from);
       const double w = std::max(x_of(bar.to) - x - 0.6, 0.8);
-      drawing.rect(x, y, w, bar_height, class_of(bar.look), bar.tip);
+      drawing.rect({x, y, w, bar_height}, class_of(bar.look), bar.tip);
     }
     double free = 0;  // where the next mark's label may begin
     for (size_t i = 0; i < row.marks.size(); ++i) {

@@ -140,13 +140,27 @@ std::vector<Slot> slots_of(const std::vector<MoneyLine>& lines, double scale, do
   return slots;
 }
 
-std::string ribbon(double x0, double y0, double x1, double y1, double h0, double h1) {
-  const std::string middle = pixels((x0 + x1) / 2);
-  return "M" + pixels(x0) + " " + pixels(y0) + "C" + middle + " " + pixels(y0) + " " + middle +
-         " " + pixels(y1) + " " + pixels(x1) + " " + pixels(y1) + "V" + pixels(y1 + h1) + "C" +
-         middle + " " + pixels(y1 + h1) + " " + middle + " " + pixels(y0 + h0) + " " + pixels(x0) +
-         " " + pixels(y0 + h0) + "z";
+/// A vertical edge of a band.
+struct Edge {
+  double x = 0, y = 0, height = 0;
+};
+
+std::string ribbon(const Edge& from, const Edge& to) {
+  const std::string middle = pixels((from.x + to.x) / 2);
+  return "M" + pixels(from.x) + " " + pixels(from.y) + "C" + middle + " " + pixels(from.y) + " " +
+         middle + " " + pixels(to.y) + " " + pixels(to.x) + " " + pixels(to.y) + "V" +
+         pixels(to.y + to.height) + "C" + middle + " " + pixels(to.y + to.height) + " " + middle +
+         " " + pixels(from.y + from.height) + " " + pixels(from.x) + " " +
+         pixels(from.y + from.height) + "z";
 }
+
+/// What stands on one side of the hub.
+struct Side {
+  const std::vector<MoneyLine>& lines;
+  std::vector<Slot> slots;
+  double top = 0;
+  bool is_left = false;
+};
 
 class Flow {
  public:
@@ -170,9 +184,9 @@ class Flow {
     drawing.text(left_x + bar, 16, "in: " + money_.in_sum.print(), "b end");
     drawing.text(hub_x + bar / 2, 16, "held by the ledger", "b mid");
     drawing.text(right_x, 16, "out: " + money_.out_sum.print(), "b");
-    side(drawing, money_.in, left, 30 + (height - 34 - left_total) / 2, hub_y, true);
-    side(drawing, money_.out, right, 30 + (height - 34 - right_total) / 2, hub_y, false);
-    drawing.rect(hub_x, hub_y, bar, hub_height, "f-grey");
+    side(drawing, {money_.in, left, 30 + (height - 34 - left_total) / 2, true}, hub_y);
+    side(drawing, {money_.out, right, 30 + (height - 34 - right_total) / 2, false}, hub_y);
+    drawing.rect({hub_x, hub_y, bar, hub_height}, "f-grey");
     return drawing.svg(wide_width, height);
   }
 
@@ -183,25 +197,20 @@ class Flow {
   static constexpr double hub_x = 490;
   static constexpr double right_x = 660;
 
-  void side(Drawing& drawing,
-            const std::vector<MoneyLine>& lines,
-            const std::vector<Slot>& slots,
-            double top,
-            double hub_y,
-            bool is_left) const {
+  void side(Drawing& drawing, const Side& its, double hub_y) const {
     double hub = hub_y;
-    for (size_t i = 0; i < lines.size(); ++i) {
-      const MoneyLine& line = lines[i];
+    for (size_t i = 0; i < its.lines.size(); ++i) {
+      const MoneyLine& line = its.lines[i];
       const double share = static_cast<double>(line.amount.nano()) * scale_;
-      const double y = top + slots[i].y;
-      const double h = slots[i].height;
+      const double y = its.top + its.slots[i].y;
+      const double h = its.slots[i].height;
       const std::string text = label_of(line) + ", " + line.amount.print();
-      const std::string band = is_left ? ribbon(left_x + bar, y, hub_x, hub, h, share)
-                                       : ribbon(hub_x + bar, hub, right_x, y, share, h);
+      const std::string band = its.is_left ? ribbon({left_x + bar, y, h}, {hub_x, hub, share})
+                                           : ribbon({hub_x + bar, hub, share}, {right_x, y, h});
       drawing.path(band, line.kind + " flow", text);
-      drawing.rect(is_left ? left_x : right_x, y, bar, h, line.kind, text);
+      drawing.rect({its.is_left ? left_x : right_x, y, bar, h}, line.kind, text);
       const double base = y + h / 2 + 5;
-      if (is_left) {
+      if (its.is_left) {
         drawing.text(left_x - 8, base, shortened(text, 50), "end");
       } else {
         drawing.text(right_x + bar + 8, base, shortened(text, 56), "");
@@ -231,7 +240,7 @@ std::string bars_of(const Money& money) {
       drawing.text(0, y, shortened(label_of(line), 34), "");
       drawing.text(narrow_width, y, shortened(line.amount.print(), 22), "s end");
       const double w = std::max(static_cast<double>(line.amount.nano()) * scale, 1.5);
-      drawing.rect(0, y + 5, w, 10, line.kind);
+      drawing.rect({0, y + 5, w, 10}, line.kind);
       y += 34;
     }
     y += 10;

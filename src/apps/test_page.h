@@ -276,12 +276,8 @@ inline std::string fault_of(const std::string& markup) {
       at = end + 1;
       continue;
     }
-    if (markup[at] != '<') {
-      ++at;
-      continue;
-    }
-    if (markup.compare(at, 9, "<!DOCTYPE") == 0) {
-      at = markup.find('>', at) + 1;
+    if (markup[at] != '<' || markup.compare(at, 9, "<!DOCTYPE") == 0) {
+      at = markup[at] == '<' ? markup.find('>', at) + 1 : at + 1;
       continue;
     }
     const bool closes = markup.compare(at, 2, "</") == 0;
