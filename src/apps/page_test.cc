@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "apps/page_html.h"
 #include "apps/test_page.h"
@@ -159,7 +160,9 @@ TEST(Page, ManyDisputesAndLongOnes) {
 
 TEST(Page, BearsOddNumbers) {
   RunRecord record = sample(6, 4, 3);
-  const double odd[] = {NAN, INFINITY, -INFINITY, 1e308, -1e308, 0, -0.0, 1e-320};
+  constexpr double infinite = std::numeric_limits<double>::infinity();
+  constexpr double none = std::numeric_limits<double>::quiet_NaN();
+  const double odd[] = {none, infinite, -infinite, 1e308, -1e308, 0, -0.0, 1e-320};
   for (size_t i = 0; i < std::size(odd); ++i) {
     record.rounds.push_back({i, odd[i], i % 2 == 0, UINT64_MAX});
   }
