@@ -126,6 +126,8 @@ bool NetworkFolder::is_running(const std::string& folder) const {
 
 Result<bool> NetworkFolder::start(const std::string& folder,
                                   const std::vector<std::string>& more) const {
+  // Two commands may see at once that it does not run.
+  const platform::Descriptor turn = TRY(platform::wait_for_lock(folder + "/start.lock"));
   if (is_running(folder)) {
     return false;
   }

@@ -2,6 +2,7 @@
 #include "platform/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +112,16 @@ Result<void> write_durably(const std::string& path, ByteView bytes, Access acces
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
   return sync_folder(folder.empty() ? "." : folder);
+}
+
+Result<Descriptor> wait_for_lock(const std::string& path) {
+  Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600));
+  while (!file.ok() || ::flock(file.number(), LOCK_EX) != 0) {
+    if (!file.ok() || errno != EINTR) {
+      return system_error(errno, "a lock cannot be taken", path);
+    }
+  }
+  return file;
 }
 
 Result<void> sync_folder(const std::string& folder) {

@@ -56,6 +56,9 @@ enum class Access : uint8_t { as_usual, owner_only };  // what the process's uma
 /// crash there are the old bytes or the new ones, and the new ones once it has returned. One writer
 /// at a time. Errors: disk_full, io_failed.
 Result<void> write_durably(const std::string& path, ByteView bytes, Access access);
+/// Waits until nobody else has the lock of this file, which is made where there is none, and has it
+/// while the descriptor lives. Errors: disk_full, io_failed.
+Result<Descriptor> wait_for_lock(const std::string& path);
 /// Makes what was created, renamed or deleted in a folder durable. Errors: io_failed.
 Result<void> sync_folder(const std::string& folder);
 
