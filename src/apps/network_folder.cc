@@ -25,6 +25,8 @@ constexpr const char* network_file_name = "network.json";
 constexpr const char* pid_file_name = "node.pid";
 constexpr int stop_ms = 10'000;
 constexpr int start_ms = 20'000;
+constexpr int look_ms = 10;
+constexpr int dying_looks = 10;
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -128,8 +130,12 @@ Result<bool> NetworkFolder::start(const std::string& folder,
                                   const std::vector<std::string>& more) const {
   // Two commands may see at once that it does not run.
   const platform::Descriptor turn = TRY(platform::wait_for_lock(folder + "/start.lock"));
-  if (is_running(folder)) {
-    return false;
+  // One that was killed a moment ago may still be on its way out.
+  for (int look = 0; is_running(folder); ++look) {
+    if (look == dying_looks) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(look_ms));
   }
   std::error_code error;
   const std::string ready = folder + "/" + ready_file_name;
@@ -142,7 +148,6 @@ Result<bool> NetworkFolder::start(const std::string& folder,
   launch.pid_file = folder + "/" + pid_file_name;
   launch.view = view_of(folder);
   const platform::Process process = TRY(platform::Process::spawn(launch));
-  constexpr int look_ms = 10;
   for (int waited = 0; waited < start_ms; waited += look_ms) {
     if (exists(ready)) {
       return true;

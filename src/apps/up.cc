@@ -189,7 +189,11 @@ Result<void> bring_up(const UpOptions& options, const Report& report) {
   for (const Member& member : network.file().members) {
     if (member.role == NodeRole::ledger) {
       TRY(start(member.name, network.member(member.name)));
-      TRY(register_members(network));
+      const auto registered = register_members(network);
+      if (!registered.ok()) {  // it may have died meanwhile
+        TRY(start(member.name, network.member(member.name)));
+        TRY(register_members(network));
+      }
     }
   }
   for (const Member& member : network.file().members) {
