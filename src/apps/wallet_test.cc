@@ -247,7 +247,9 @@ TEST_F(WalletTest, WithoutRandomnessThereIsNoKey) {
 }
 
 TEST(Folders, FollowTheSpecification) {
-  const auto with = [](std::string config, std::string data, std::string home) -> Environment {
+  const auto with = [](const std::string& config,
+                       const std::string& data,
+                       const std::string& home) -> Environment {
     return [=](const char* name) {
       const std::string variable = name;
       return variable == "XDG_CONFIG_HOME" ? config : variable == "XDG_DATA_HOME" ? data : home;
