@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "apps/receipt_file.h"
 #include "judge/dispute.h"
 
 namespace lockstep::apps {
@@ -168,11 +169,25 @@ void Teller::on_notice(const node::Notice& notice) {
     report_.tell({}, "task_delivered", {{"id", to_hex(delivered->id.hash.view())}});
   } else if (const auto* const accepted = std::get_if<node::TaskAccepted>(&notice)) {
     report_.tell({}, "task_accepted", {{"id", to_hex(accepted->id.hash.view())}});
+  } else if (const auto* const declined = std::get_if<node::TaskDeclined>(&notice)) {
+    tell(*declined);
   } else if (const auto* const news = std::get_if<node::LedgerNews>(&notice)) {
     tell(*news);
   } else if (const auto* const finished = std::get_if<node::JobFinished>(&notice)) {
     finished_ = *finished;
   }
+}
+
+/// Said to people once, however often the same machine gives the same reason.
+void Teller::tell(const node::TaskDeclined& declined) {
+  const std::string who = view_.name_of(declined.node);
+  const std::string why = readable(declined.reason);
+  const bool is_new = std::exchange(declined_[declined.node], why) != why;
+  report_.tell(is_new ? "declined: " + who + " does not do " + apps::name_of(declined.task) + " (" +
+                            why + "); placed again"
+                      : "",
+               "task_declined",
+               {{"machine", who}, {"task", apps::name_of(declined.task)}, {"reason", why}});
 }
 
 void Teller::tell(const node::OffersRanked& offers) const {

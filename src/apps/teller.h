@@ -42,6 +42,7 @@ class Teller final {
   void tell(const node::RoundFinished& round) const;
   void tell(const node::LeaseLost& lost) const;
   void tell(const node::WorkVoided& undone) const;
+  void tell(const node::TaskDeclined& declined);
   void tell(const node::TaskPlaced& placed) const;
   void tell(const node::LedgerNews& news);
   void tell_event(const node::LedgerNews& news, const ledger::ClaimDrawn& drawn) const;
@@ -70,6 +71,7 @@ class Teller final {
   const node::Requester* requester_ = nullptr;
   TellerView view_;
   std::optional<node::JobFinished> finished_;
+  std::map<crypto::PublicKey, std::string> declined_;       // the last reason of each machine
   std::map<ledger::DisputeKey, ledger::Dispute> disputes_;  // as last seen
 };
 

@@ -39,6 +39,12 @@ struct TaskDelivered {
 struct TaskAccepted {
   model::TaskId id;
 };
+/// It is placed again.
+struct TaskDeclined {
+  model::TaskTag task;
+  crypto::PublicKey node;
+  std::string reason;  // in the node's own words
+};
 /// What a conviction undid: tasks to be run again.
 struct WorkVoided {
   uint64_t tasks = 0;
@@ -69,6 +75,7 @@ using Notice = std::variant<LedgerNews,
                             DryRunOver,
                             TaskPlaced,
                             TaskDelivered,
-                            TaskAccepted>;
+                            TaskAccepted,
+                            TaskDeclined>;
 
 }  // namespace lockstep::node

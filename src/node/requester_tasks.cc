@@ -242,6 +242,7 @@ void Requester::on_decline(uint64_t now_ms, const PublicKey& from, const net::De
   if (found == placed_.end() || found->second.node != from || found->second.delivered) {
     return;
   }
+  effects_.push_back(Tell{TaskDeclined{found->second.task.tag, from, decline.reason}});
   ready_.push_front(std::move(found->second.task));
   placed_.erase(found);
   if (const auto worker = workers_.find(from); worker != workers_.end()) {
