@@ -47,6 +47,9 @@ void Provider::Impl::news(uint64_t now, const LedgerNews& news) {
              std::holds_alternative<ledger::LeaseClosed>(event) ||
              std::holds_alternative<ledger::JobClosed>(event) ||
              std::holds_alternative<ledger::JobSettled>(event)) {
+    if (const auto* slashed = std::get_if<ledger::Slashed>(&event)) {
+      note_slash(now, slashed->owner);
+    }
     prune();
   }
 }
@@ -92,6 +95,14 @@ std::vector<model::TaskId> Provider::Impl::claimable(uint64_t now,
     }
   }
   return chosen;
+}
+
+void Provider::Impl::note_slash(uint64_t now, const PublicKey& owner) {
+  for (const auto& [id, lease] : ledger->state().leases) {
+    if (lease.owner == owner && lease.status == ledger::LeaseStatus::slashed) {
+      convicted_ms[lease.job] = now;
+    }
+  }
 }
 
 /// Work that read from void work cannot be claimed for longer than an epoch.
@@ -194,6 +205,10 @@ void Provider::Impl::prune() {
   std::erase_if(leases, [&](const auto& entry) {
     const ledger::Lease* lease = lease_of(entry.first);
     return lease != nullptr && is_over(*lease);
+  });
+  std::erase_if(convicted_ms, [&](const auto& entry) {
+    const auto job = ledger->state().jobs.find(entry.first);
+    return job == ledger->state().jobs.end() || job->second.status == ledger::JobStatus::settled;
   });
 }
 

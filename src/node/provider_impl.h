@@ -132,6 +132,11 @@ struct Provider::Impl {
   [[nodiscard]] Hash salt_of(const model::TaskId& id) const;
   /// Delivered tasks that nobody but this node is known to have read.
   [[nodiscard]] size_t unsigned_tasks() const;
+  [[nodiscard]] bool reads_unclaimed(const model::Assignment& assignment) const;
+  /// Delivered about when a conviction came in its job, or before, and read what is not claimed:
+  /// likely the convicted provider's, which nobody can claim any more. Its pay is lost or comes
+  /// from the slash; to stop work for it would stop for ever.
+  [[nodiscard]] bool is_written_off(const HeldTask& task) const;
   /// Tasks delivered a while ago that read what is neither claimed nor this node's: unless it is
   /// claimed soon the ledger takes them for void.
   [[nodiscard]] size_t unbacked_tasks(uint64_t now) const;
@@ -143,6 +148,7 @@ struct Provider::Impl {
                                                      const model::LeaseId& id,
                                                      size_t entries_max) const;
   void drop_void();
+  void note_slash(uint64_t now, const PublicKey& owner);
   void claim(uint64_t now, const model::LeaseId& id, HeldLease& lease);
   void claim_posted(const ledger::ClaimPosted& posted);
   void claim_failed(HeldLease& lease);
@@ -186,6 +192,7 @@ struct Provider::Impl {
   std::map<uint64_t, model::TaskId> to_claim;  // by place
   std::map<Hash, model::ProgramRef> programs;  // that tasks given to the machine point to
   std::map<model::LeaseId, HeldLease> leases;
+  std::map<model::JobId, uint64_t> convicted_ms;  // when a lease of the job was last slashed
   std::map<model::ClaimId, Opening> openings;
   std::map<ledger::DisputeKey, Defence> defences;
 };

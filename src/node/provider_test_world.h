@@ -2,6 +2,7 @@
 // interpreter is the provider's machine.
 #pragma once
 
+#include "attest/witness.h"
 #include "node/provider.h"
 #include "node/test_network.h"
 
@@ -103,6 +104,12 @@ class World final : public test_network::NodeNetwork {
     say(net::GiveVoucher{
         sign_as(requester.node, model::SignedKind::voucher, codec::encode(voucher))});
   }
+  /// Another provider of the same job.
+  [[nodiscard]] model::LeaseId open_rival_lease();
+  /// A task of the rival's on the ledger, whose salts nobody will hear.
+  [[nodiscard]] model::ClaimId claim_as_rival(const model::LeaseId& lease);
+  /// The auditor challenges the claim, and the rival is silent.
+  void convict_rival(const model::ClaimId& claim);
   /// The execution of a task as the law gives it.
   [[nodiscard]] model::Execution expected(const Shape& shape) const {
     return execution_of(
@@ -162,6 +169,45 @@ inline void World::open_job() {
   CHECK(opened.has_value());
   lease_ = opened->lease;
   settle();
+}
+
+inline model::LeaseId World::open_rival_lease() {
+  send(rival.owner,
+       model::register_node(
+           state().network, rival.node, {rival.owner.public_key(), model::Role::provider}));
+  send(rival.owner, model::AddStake{ledger::test::lks(500)});
+  const model::JobId job = state().leases.at(lease_).job;
+  events.clear();
+  send(requester.node, model::OpenLease{job, quote(rival, "rival", 1000)});
+  const auto opened = ledger::test::find<ledger::LeaseOpened>(events);
+  CHECK(opened.has_value());
+  return opened->lease;
+}
+
+inline model::ClaimId World::claim_as_rival(const model::LeaseId& lease) {
+  const model::Assignment assignment = NodeNetwork::assignment(lease, {.part = 99});
+  const model::Signed paper = sign(assignment);
+  const model::Receipt receipt = attest::make_receipt(
+      assignment, model::task_id(paper), expected({.part = 99}), ledger::test::some_hash(50));
+  const model::Signed kept =
+      sign_as(rival.node, model::SignedKind::receipt, codec::encode(receipt));
+  events.clear();
+  send(rival.node, model::PostClaim{lease, {{paper, kept, std::nullopt}}});
+  const auto posted = ledger::test::find<ledger::ClaimPosted>(events);
+  CHECK(posted.has_value());
+  return posted->claim;
+}
+
+inline void World::convict_rival(const model::ClaimId& claim) {
+  constexpr uint64_t silence_ms = 7000;
+  const Hash root = ledger::test::some_hash(60);
+  const Hash salt = ledger::test::some_hash(61);
+  const PublicKey& challenger = auditor.node.public_key();
+  send(auditor.node,
+       model::CommitChallenge{model::challenge_commitment(claim, 0, root, challenger, salt)});
+  send(auditor.node, model::Challenge{claim, 0, root, salt});
+  send(auditor.node, model::AskOpen{claim, 0, {}});
+  run_ms(silence_ms);
 }
 
 inline void World::hear(const Send& message) {

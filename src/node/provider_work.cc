@@ -227,6 +227,21 @@ void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::Give
   }
 }
 
+bool Provider::Impl::reads_unclaimed(const model::Assignment& assignment) const {
+  return std::any_of(assignment.leaves.begin(), assignment.leaves.end(), [&](const auto& leaf) {
+    return leaf.source && !ledger->state().claimed.contains(leaf.source->task) &&
+           !tasks.contains(leaf.source->task);
+  });
+}
+
+bool Provider::Impl::is_written_off(const HeldTask& task) const {
+  const auto convicted = convicted_ms.find(task.assignment.job);
+  // The requester may hear of it later, and its word that the task is not wanted later still.
+  return convicted != convicted_ms.end() &&
+         task.delivered_ms <= convicted->second + setup.genesis.epoch_ms &&
+         reads_unclaimed(task.assignment);
+}
+
 size_t Provider::Impl::unsigned_tasks() const {
   const ledger::State& state = ledger->state();
   const auto reads_void = [&](const model::Assignment& assignment) {
@@ -239,7 +254,7 @@ size_t Provider::Impl::unsigned_tasks() const {
     const HeldTask& task = entry.second;
     return task.stage == HeldTask::Stage::delivered && !task.kept.voucher &&
            takes_work(task.assignment.lease) && !reads_void(task.assignment) &&
-           !state.claimed.contains(entry.first);
+           !state.claimed.contains(entry.first) && !is_written_off(task);
   };
   return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unread));
 }
@@ -249,13 +264,9 @@ size_t Provider::Impl::unbacked_tasks(uint64_t now) const {
   const uint64_t patience_ms = setup.genesis.answer_ms * 4 / 5;
   const auto unbacked = [&](const auto& entry) {
     const HeldTask& task = entry.second;
-    const auto& leaves = task.assignment.leaves;
     return task.stage == HeldTask::Stage::delivered && takes_work(task.assignment.lease) &&
            now >= task.delivered_ms + patience_ms && !state.voided.contains(entry.first) &&
-           std::any_of(leaves.begin(), leaves.end(), [&](const auto& leaf) {
-             return leaf.source && !state.claimed.contains(leaf.source->task) &&
-                    !tasks.contains(leaf.source->task);
-           });
+           reads_unclaimed(task.assignment) && !is_written_off(task);
   };
   return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unbacked));
 }

@@ -209,6 +209,7 @@ class Network {
 class NodeNetwork : public Network {
  public:
   Party requester = some_party(1), provider = some_party(2), auditor = some_party(3);
+  Party rival = some_party(4);     // another provider, that the test plays
   ledger::test::Events events;     // all that happened
   std::vector<RunTask> works;      // asked for and not yet done
   std::vector<Hash> blobs_asked;   // of the requester
@@ -218,7 +219,7 @@ class NodeNetwork : public Network {
   bool requester_has_blobs = true;
   bool machine_fails = false;
 
-  NodeNetwork() : Network(3) {}
+  NodeNetwork() : Network(4) {}
   virtual ~NodeNetwork() = default;
 
   [[nodiscard]] const law::Program& program() const { return program_; }
