@@ -12,7 +12,7 @@
 #include "law/roots.h"
 #include "law/test_values.h"
 #include "platform/files.h"
-#include "prepare/train_programs.h"
+#include "prepare/prepare.h"
 #include "spec/job_file.h"
 #include "tensor/executor.h"
 
@@ -83,7 +83,9 @@ struct Training {
 
   static Result<Training> create(const Setting& setting) {
     const Example example = TRY(Example::read(setting.job_path));
-    graph::Built built = TRY(prepare::train_program({example.model, example.job, 0}));
+    const plan::Network network = prepare::network_of(example.model);
+    plan::Parts parts = TRY(plan::make_parts({example.job, network, 0}));
+    graph::Built built = std::move(parts.programs.front().built);
     Training training;
     std::vector<law::Tensor> leaves;
     std::vector<ByteView> views;

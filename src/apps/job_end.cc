@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "apps/receipt_file.h"
+#include "apps/results_table.h"
 #include "formats/safetensors.h"
 #include "law/roots.h"
 #include "tensor/memory_plan.h"
@@ -34,6 +35,7 @@ Result<uint64_t> tell_plan(const Report& report, const model::Job& job) {
 }
 
 Result<void> tell_results(const JobEnd& end, const node::JobFinished& finished) {
+  tell_table(end.report, finished.table);
   if (finished.correct) {
     const auto images = static_cast<double>(finished.test_images);
     const double percent = 100 * static_cast<double>(*finished.correct) / images;

@@ -24,7 +24,7 @@ struct JobEnd {
   env::Files& files;
   std::string out_folder;  // none: nothing is written
 };
-/// Accuracy, weights and model root. Errors: those of the store and of files.
+/// The table of results, accuracy, weights and model root. Errors: those of the store and of files.
 Result<void> tell_results(const JobEnd& end, const node::JobFinished& finished);
 /// receipt.json. Errors: bad_plan, bad_receipt, those of files.
 Result<void> write_receipt(const JobEnd& end,

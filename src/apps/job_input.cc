@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "plan/kind.h"
 #include "platform/files.h"
 #include "spec/job_file.h"
 
@@ -14,7 +15,10 @@ std::string folder_of(const std::string& path) {
 
 Result<model::JobSpec> read_job(env::Files& files, const std::string& path) {
   const Bytes text = TRY(files.read(path, limits::job_file_bytes_max));
-  return spec::parse_job({reinterpret_cast<const char*>(text.data()), text.size()}, path);
+  model::JobSpec spec =
+      TRY(spec::parse_job({reinterpret_cast<const char*>(text.data()), text.size()}, path));
+  TRY(plan::check(spec));
+  return spec;
 }
 
 Result<tensor::Isa> choose_isa() {

@@ -12,7 +12,7 @@
 
 namespace lockstep::apps {
 
-/// Errors: file_not_found, too_large, io_failed, those of spec::parse_job.
+/// Errors: file_not_found, too_large, io_failed, those of spec::parse_job and plan::check.
 Result<model::JobSpec> read_job(env::Files& files, const std::string& path);
 /// "a/b.yaml" gives "a".
 std::string folder_of(const std::string& path);

@@ -4,11 +4,14 @@
 
 #include <bit>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "base/amount.h"
+#include "model/value_tree.h"
 
 namespace lockstep::model {
 
@@ -22,10 +25,16 @@ void each_float(Float& value, Visit&& visit) {
   }
 }
 
-/// What is done: the planner of the kind (plan/planner.h) says which tasks that takes.
+/// What is done: the planner of the kind (plan/kind.h) says which tasks that takes.
 enum class JobKind : uint8_t { train, sweep };
+/// As a job file writes them; the section of a kind has the kind's name.
+inline constexpr std::string_view job_kind_names[] = {"train", "sweep"};
 constexpr JobKind last_of(JobKind) {
   return JobKind::sweep;
+}
+static_assert(std::size(job_kind_names) == static_cast<size_t>(last_of(JobKind())) + 1);
+[[nodiscard]] constexpr std::string_view name_of(JobKind kind) {
+  return job_kind_names[static_cast<size_t>(kind)];
 }
 
 /// Paths are as written in the job file; whoever opens them resolves them against its folder.
@@ -185,7 +194,8 @@ struct JobSpec {
   std::string name;
   std::string model;  // path of the ONNX file
   DataSpec data;
-  TrainSpec train;
+  TrainSpec train;  // of kind train
+  ValueTree file;   // of other kinds: the job file, for the section that the kind's planner reads
   ResourceSpec resources;
   std::optional<Amount> budget;  // the most the requester pays; absent: no bound was stated
   VerifySpec verify;
@@ -199,6 +209,7 @@ struct JobSpec {
           self.model,
           self.data,
           self.train,
+          self.file,
           self.resources,
           self.budget,
           self.verify,

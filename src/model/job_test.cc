@@ -59,6 +59,12 @@ TEST(Job, EveryFieldIsKept) {
       [](Job& job) { job.spec.train.local_steps = 7; },
       [](Job& job) { job.spec.train.claim_every = 7; },
       [](Job& job) { job.spec.train.seed = 7; },
+      [](Job& job) { job.spec.file.text = "x"; },
+      [](Job& job) { job.spec.file.path = "x"; },
+      [](Job& job) { job.spec.file.values.resize(1); },
+      [](Job& job) {
+        job.spec.file.values = {{ValueKind::plain, "x", 7, {{"key", 7, 7}}, {7}}};
+      },
       [](Job& job) { job.spec.resources.cpus = 0; },
       [](Job& job) { job.spec.resources.memory_bytes = 0; },
       [](Job& job) { job.spec.resources.gpu.count = 1; },
@@ -86,6 +92,24 @@ TEST(Job, EveryFieldIsKept) {
     const Bytes bytes = codec::encode(job);
     EXPECT_TRUE(all.insert(bytes).second) << "change " << i << " is not in the bytes";
     EXPECT_EQ(codec::decode<Job>(bytes).value(), job) << i;
+  }
+}
+
+TEST(ValueTree, IsWholeWhereEveryIndexPointsForward) {
+  ValueTree tree;
+  EXPECT_TRUE(is_whole(tree));
+  tree.values.resize(3);
+  tree.values[0].entries = {{"a", 0, 1}};
+  tree.values[1].items = {2};
+  EXPECT_TRUE(is_whole(tree));
+  for (const uint64_t wrong : {uint64_t{0}, uint64_t{1}, uint64_t{3}, UINT64_MAX}) {
+    tree.values[1].items = {wrong};
+    EXPECT_FALSE(is_whole(tree)) << wrong;
+  }
+  tree.values[1].items = {2};
+  for (const uint64_t wrong : {uint64_t{0}, uint64_t{3}, UINT64_MAX}) {
+    tree.values[0].entries[0].value = wrong;
+    EXPECT_FALSE(is_whole(tree)) << wrong;
   }
 }
 

@@ -14,7 +14,7 @@ constexpr TaskKind last_of(TaskKind) {
 }
 struct TaskTag {
   TaskKind kind = TaskKind::lane;
-  uint32_t round = 0;  // lane and merge
+  uint32_t round = 0;  // lane, merge; evaluate, sum: which of several evaluated models
   uint32_t part = 0;   // lane: its number; evaluate: the blob's
   auto operator<=>(const TaskTag&) const = default;
 };

@@ -51,10 +51,21 @@ struct WorkVoided {
   uint32_t first_round = 0;  // from 1; 0 when no round is undone, only what followed the rounds
   std::vector<model::TaskTag> tags;  // finished or placed
 };
+/// A planner's results table (plan/planner.h) with its numbers read.
+struct TableNumber {
+  double value = 0;
+  uint32_t decimals = 0;  // to be shown
+};
+struct TableTold {
+  std::vector<std::string> columns;
+  std::vector<std::vector<std::variant<std::string, TableNumber>>> rows;
+  std::optional<uint64_t> chosen;  // the row, from 0, whose model the job kept
+};
 struct JobFinished {
   std::vector<std::pair<std::string, model::TensorRef>> parameters;
   std::optional<uint64_t> correct;  // of the evaluation
   uint64_t test_images = 0;
+  TableTold table;
 };
 struct JobFailed {
   Error error;

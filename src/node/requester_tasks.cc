@@ -3,6 +3,7 @@
 
 #include "law/roots.h"
 #include "node/requester.h"
+#include "node/results_table.h"
 #include "node/tasks.h"
 
 namespace lockstep::node {
@@ -441,6 +442,9 @@ void Requester::tell_finished() {
       finished.correct = law::load_bits(law::DType::i64, *bytes, 0);
     }
     finished.test_images = result.test_images;
+  }
+  if (const auto table = planner_->table(); table.ok()) {
+    finished.table = read_table(*table, *blobs_);
   }
   effects_.push_back(Tell{std::move(finished)});
 }

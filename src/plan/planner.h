@@ -4,7 +4,9 @@
 
 #include <memory>
 #include <span>
+#include <variant>
 
+#include "law/types.h"
 #include "model/task.h"
 
 namespace lockstep::plan {
@@ -22,6 +24,21 @@ struct JobResult {
   std::vector<std::string> parameters;       // its leaves that are the model, in the model's order
   std::optional<model::TaskTag> evaluation;  // a sum of evaluations of that model, leaf "correct"
   uint64_t test_images = 0;                  // in all of them together
+};
+
+/// A number of the results table: a scalar that a task computed, times `scale`.
+struct Measured {
+  model::TensorRef tensor;
+  law::DType type = law::DType::f32;  // or i64
+  double scale = 1;
+  uint32_t decimals = 0;  // to be shown
+};
+
+/// What a job found out besides its model, for people.
+struct ResultsTable {
+  std::vector<std::string> columns;  // none: the kind has no table
+  std::vector<std::vector<std::variant<std::string, Measured>>> rows;
+  std::optional<model::TensorRef> chosen;  // i64: the row, from 0, whose model the job kept
 };
 
 /// Deterministic and without I/O: the tasks that are ready follow from the outputs so far. Receipts
@@ -54,6 +71,8 @@ class Planner {
   /// The round (from 1) that a task belongs to, where it belongs to one.
   [[nodiscard]] virtual std::optional<uint32_t> round_of(const model::TaskTag& tag) const = 0;
   [[nodiscard]] virtual JobResult result() const = 0;
+  /// Of a job that is done. Errors: bad_plan.
+  [[nodiscard]] virtual Result<ResultsTable> table() const { return ResultsTable{}; }
   /// For people: "60 rounds of 6 lanes".
   [[nodiscard]] virtual std::string about() const = 0;
 };

@@ -4,7 +4,6 @@
 #include "formats/idx.h"
 #include "law/roots.h"
 #include "law/scalar.h"
-#include "prepare/train_programs.h"
 
 namespace lockstep::prepare {
 namespace {
@@ -103,8 +102,7 @@ Result<std::vector<model::DataBlob>> cut(const Images& all,
   return cuts;
 }
 
-Result<model::ProgramRef> register_program(Result<graph::Built> built, store::Blobs& blobs) {
-  graph::Built done = TRY(std::move(built));
+Result<model::ProgramRef> register_program(graph::Built done, store::Blobs& blobs) {
   model::ProgramRef ref{law::program_root(done.program), law::encode(done.program), {}};
   for (law::Tensor& constant : done.constants) {
     ref.constants.push_back(TRY(blobs.put(std::move(constant.data))));
@@ -112,22 +110,22 @@ Result<model::ProgramRef> register_program(Result<graph::Built> built, store::Bl
   return ref;
 }
 
-Result<void> add_initial(model::Job& job, const formats::Model& model, store::Blobs& blobs) {
-  const auto add = [&](std::string name, law::Tensor tensor) -> Result<void> {
-    job.initial.push_back({std::move(name), TRY(put(blobs, std::move(tensor)))});
-    return {};
-  };
-  const auto zeros = [](const law::Shape& shape) {
-    return law::Tensor{shape, Bytes(static_cast<size_t>(shape.bytes()))};
-  };
-  for (const auto& parameter : model.parameters()) {
-    TRY(add(parameter.name, parameter.tensor));
-    TRY(add("momentum/" + parameter.name, zeros(parameter.tensor.shape)));
+/// What the job's kind adds: programs and first values.
+Result<void> add_parts(model::Job& job, const formats::Model& model, store::Blobs& blobs) {
+  const plan::Network network = network_of(model);
+  for (const plan::NamedTensor& parameter : network.parameters) {
     job.parameters.push_back(parameter.name);
   }
-  TRY(add("step", zeros({law::DType::i64, {}})));
-  TRY(add("loss", zeros({law::DType::f32, {}})));
-  return add("correct", zeros({law::DType::i64, {}}));
+  const auto test_blobs = static_cast<uint32_t>(job.test_blobs.size());
+  plan::Parts parts = TRY(plan::make_parts({job.spec, network, test_blobs}));
+  for (plan::NamedTensor& initial : parts.initial) {
+    job.initial.push_back({std::move(initial.name), TRY(put(blobs, std::move(initial.tensor)))});
+  }
+  for (plan::NamedBuilt& program : parts.programs) {
+    job.programs.push_back(
+        {std::move(program.name), TRY(register_program(std::move(program.built), blobs))});
+  }
+  return {};
 }
 
 Result<void> add_data(model::Job& job,
@@ -160,10 +158,26 @@ std::string resolve(const std::string& folder, const std::string& path) {
   return path.starts_with("/") || folder.empty() ? path : folder + "/" + path;
 }
 
+plan::Network network_of(const formats::Model& model) {
+  plan::Network network;
+  network.parameters.reserve(model.parameters().size());
+  for (const formats::Parameter& parameter : model.parameters()) {
+    network.parameters.push_back({parameter.name, parameter.tensor});
+  }
+  network.image_dims = model.image_dims();
+  network.logits = [&model](graph::Builder& builder,
+                            graph::Value images,
+                            std::span<const graph::Value> parameters) {
+    return model.emit(builder, images, parameters);
+  };
+  return network;
+}
+
 Result<Prepared> prepare(const model::JobSpec& spec,
                          const std::string& folder,
                          env::Files& files,
                          store::Blobs& blobs) {
+  TRY(plan::check(spec));
   const std::string model_path = resolve(folder, spec.model);
   auto model = formats::Model::import(TRY(files.read(model_path, limits::onnx_bytes_max)));
   if (!model) {
@@ -172,17 +186,8 @@ Result<Prepared> prepare(const model::JobSpec& spec,
   Prepared prepared{{}, std::move(model).value()};
   model::Job& job = prepared.job;
   job.spec = spec;
-  TRY(add_initial(job, prepared.model, blobs));
   TRY(add_data(job, prepared.model, folder, {files, blobs}));
-  const ProgramSpec programs{prepared.model, job.spec, static_cast<int64_t>(job.test_blobs.size())};
-  const auto add = [&](std::string name, Result<graph::Built> built) -> Result<void> {
-    job.programs.push_back({std::move(name), TRY(register_program(std::move(built), blobs))});
-    return {};
-  };
-  TRY(add("train", train_program(programs)));
-  TRY(add("merge", merge_program(programs)));
-  TRY(add("evaluate", evaluate_program(programs)));
-  TRY(add("sum", sum_program(programs)));
+  TRY(add_parts(job, prepared.model, blobs));
   return prepared;
 }
 

@@ -87,6 +87,24 @@ std::string range_text(Range range) {
          std::to_string(range.high);
 }
 
+// The nearest f32. What an error says goes behind the name of what was read.
+Result<float> read_number(const YamlValue& written) {
+  if (written.kind != YamlKind::plain || !is_number(written.text)) {
+    return refuse(Code::wrong_type,
+                  "must be a number, not " + describe(written),
+                  "write a decimal number like 0.05");
+  }
+  float number = 0;
+  const char* last = written.text.data() + written.text.size();
+  const auto [end, error] = std::from_chars(written.text.data(), last, number);
+  if (error != std::errc() || end != last) {
+    return refuse(Code::out_of_range,
+                  "does not fit a 32-bit float: " + quote(written.text),
+                  "write a number nearer to 1");
+  }
+  return number;
+}
+
 }  // namespace
 
 Result<Fields> Fields::open(const YamlTree& tree,
@@ -121,6 +139,15 @@ Result<Fields> Fields::open(const YamlTree& tree,
   Fields fields(tree);
   fields.map_ = &map;
   fields.name_ = name;
+  return fields;
+}
+
+Fields Fields::of_file(const YamlTree& tree) {
+  Fields fields(tree);
+  if (!tree.values.empty() && tree.values.front().kind == YamlKind::map) {
+    fields.map_ = &tree.values.front();
+  }
+  fields.name_ = "the job file";
   return fields;
 }
 
@@ -166,6 +193,19 @@ Error Fields::bad(Code code, std::string_view key, std::string what, std::string
     offset = value(*entry).kind == YamlKind::null ? entry->key_offset : value(*entry).offset;
   }
   return refuse(code, quote(key) + " " + std::move(what), std::move(next), place(*tree_, offset));
+}
+
+Error Fields::bad_item(
+    Code code, std::string_view key, size_t item, std::string what, std::string next) const {
+  const YamlEntry* entry = find(key);
+  const bool there = entry != nullptr && item < value(*entry).items.size();
+  if (!there) {
+    return bad(code, key, std::move(what), std::move(next));
+  }
+  return refuse(code,
+                "entry " + std::to_string(item + 1) + " of " + quote(key) + " " + std::move(what),
+                std::move(next),
+                place(*tree_, tree_->values[value(*entry).items[item]].offset));
 }
 
 Result<void> Fields::require(std::string_view key, std::string_view example) const {
@@ -216,21 +256,41 @@ Result<void> Fields::number(std::string_view key, float& out) const {
   if (entry == nullptr) {
     return {};
   }
-  const YamlValue& written = value(*entry);
-  if (written.kind != YamlKind::plain || !is_number(written.text)) {
-    return bad(Code::wrong_type,
-               key,
-               "must be a number, not " + describe(written),
-               "write a decimal number like 0.05");
+  const Result<float> read = read_number(value(*entry));
+  if (!read.ok()) {
+    return bad(read.error().code, key, read.error().what, read.error().next);
   }
-  const char* last = written.text.data() + written.text.size();
-  const auto [end, error] = std::from_chars(written.text.data(), last, out);
-  if (error != std::errc() || end != last) {
-    return bad(Code::out_of_range,
-               key,
-               "does not fit a 32-bit float: " + quote(written.text),
-               "write a number nearer to 1");
+  out = *read;
+  return {};
+}
+
+Result<void> Fields::numbers(std::string_view key,
+                             size_t most,
+                             std::vector<WrittenNumber>& out) const {
+  const YamlEntry* entry = find(key);
+  if (entry == nullptr) {
+    return {};
   }
+  const YamlValue& list = value(*entry);
+  const std::string next = "write one to " + std::to_string(most) + " numbers: [0.01, 0.1]";
+  if (list.kind != YamlKind::list) {
+    return bad(Code::wrong_type, key, "must be a list of numbers, not " + describe(list), next);
+  }
+  if (list.items.empty() || list.items.size() > most) {
+    return bad(
+        Code::out_of_range, key, "has " + std::to_string(list.items.size()) + " entries", next);
+  }
+  std::vector<WrittenNumber> all;
+  all.reserve(list.items.size());
+  for (size_t item = 0; item < list.items.size(); ++item) {
+    const YamlValue& written = tree_->values[list.items[item]];
+    const Result<float> read = read_number(written);
+    if (!read.ok()) {
+      return bad_item(read.error().code, key, item, read.error().what, read.error().next);
+    }
+    all.push_back(WrittenNumber{written.text, *read});
+  }
+  out = std::move(all);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "spec/yaml_tree.h"
@@ -15,6 +16,12 @@ namespace lockstep::spec {
 struct Range {
   uint64_t low = 0;
   uint64_t high = UINT64_MAX;
+};
+
+/// One number out of a list.
+struct WrittenNumber {
+  std::string text;  // as it is written
+  float value = 0;
 };
 
 /// A view of one map of a tree that outlives it.
@@ -29,6 +36,9 @@ class Fields {
                                            size_t value,
                                            std::string_view name,
                                            std::span<const std::string_view> known);
+  /// The whole file, whose keys were checked when it was read; an empty map where it is none. The
+  /// tree must be whole (model/value_tree.h).
+  [[nodiscard]] static Fields of_file(const YamlTree& tree);
   /// The map at `key`, or an empty one where the key is absent.
   [[nodiscard]] Result<Fields> child(std::string_view key,
                                      std::span<const std::string_view> known) const;
@@ -46,6 +56,10 @@ class Fields {
   /// The nearest f32 of a decimal number; the caller checks the range. Too large a number is
   /// out_of_range.
   [[nodiscard]] Result<void> number(std::string_view key, float& out) const;
+  /// A list of one to `most` such numbers.
+  [[nodiscard]] Result<void> numbers(std::string_view key,
+                                     size_t most,
+                                     std::vector<WrittenNumber>& out) const;
   /// Text that is not empty and has at most 4,096 bytes without control characters. Unquoted
   /// numbers and booleans are no text.
   [[nodiscard]] Result<void> string(std::string_view key, std::string& out) const;
@@ -65,6 +79,9 @@ class Fields {
                           std::string_view key,
                           std::string what,
                           std::string next = {}) const;
+  /// A refusal of one entry of the list at `key`.
+  [[nodiscard]] Error bad_item(
+      Code code, std::string_view key, size_t item, std::string what, std::string next = {}) const;
 
  private:
   [[nodiscard]] const YamlValue& value(const YamlEntry& entry) const {

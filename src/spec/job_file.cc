@@ -33,7 +33,7 @@ constexpr uint32_t millionths = 1'000'000;
 constexpr size_t share_decimals = 6;
 
 constexpr string_view job_keys[] = {
-    "name", "model", "data", "train", "resources", "budget", "verify", "finality", "outputs"};
+    "name", "model", "data", "kind", "resources", "budget", "verify", "finality", "outputs"};
 constexpr string_view data_keys[] = {"format",
                                      "train_images",
                                      "train_labels",
@@ -422,6 +422,21 @@ Result<model::FinalitySpec> read_finality(const Fields& job) {
   return model::FinalitySpec{FinalityKind::span, *seconds};
 }
 
+// The kind says which section may stand beside what every job has.
+Result<model::JobKind> read_kind(const Fields& job) {
+  auto kind = model::JobKind::train;
+  TRY(read_choice(job, "kind", model::job_kind_names, kind));
+  for (const string_view section : model::job_kind_names) {
+    if (section != model::name_of(kind) && job.has(section)) {
+      return job.bad(Code::unknown_key,
+                     section,
+                     "does not belong to a job of kind " + quote(model::name_of(kind)),
+                     "remove it or write `kind: " + std::string(section) + "`");
+    }
+  }
+  return kind;
+}
+
 Result<model::OutputSpec> read_outputs(const Fields& job) {
   const Fields map = TRY(job.child("outputs", output_keys));
   model::OutputSpec outputs;
@@ -432,26 +447,34 @@ Result<model::OutputSpec> read_outputs(const Fields& job) {
 }  // namespace
 
 Result<JobSpec> parse_job(string_view text, string_view path) {
-  const YamlTree tree = TRY(parse_yaml(text, path));
+  YamlTree tree = TRY(parse_yaml(text, path));
   if (tree.values.empty() || tree.values.front().kind == YamlKind::null) {
     return refuse(Code::missing_key,
                   "the job file is empty",
                   "begin with `model: model.onnx`",
                   place(tree, 0));
   }
-  const Fields job = TRY(Fields::open(tree, 0, "the job file", job_keys));
+  std::vector<string_view> keys(std::begin(job_keys), std::end(job_keys));
+  keys.insert(keys.end(), std::begin(model::job_kind_names), std::end(model::job_kind_names));
+  const Fields job = TRY(Fields::open(tree, 0, "the job file", keys));
   JobSpec spec;
+  spec.kind = TRY(read_kind(job));
   TRY(read_name(job, path, spec.name));
   TRY(job.require("model", "model: model.onnx"));
   TRY(job.path("model", ".onnx", spec.model));
   spec.data = TRY(read_data(job));
-  spec.train = TRY(read_train(job));
   spec.resources = TRY(read_resources(job));
   TRY(read_budget(job, spec.budget));
   spec.verify = TRY(read_verify(job));
   spec.finality = TRY(read_finality(job));
   spec.outputs = TRY(read_outputs(job));
-  TRY(check_blob(job, spec));
+  if (spec.kind == model::JobKind::train) {
+    spec.train = TRY(read_train(job));
+    TRY(check_blob(job, spec));
+    return spec;
+  }
+  TRY(job.require(model::name_of(spec.kind), std::string(model::name_of(spec.kind)) + ": {...}"));
+  spec.file = std::move(tree);  // `job` looks into it: not used any more
   return spec;
 }
 

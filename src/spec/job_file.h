@@ -10,6 +10,7 @@ namespace lockstep::spec {
 
 /// Reads a whole job file. `path` names it in messages and gives the default for `name`.
 ///
+///     kind: train                    # or another of model::job_kind_names
 ///     name: fashion-mnist            # default: the file's stem; letters, digits, '.', '_', '-'
 ///     model: model.onnx              # required
 ///     data:                          # required
@@ -38,7 +39,8 @@ namespace lockstep::spec {
 ///
 /// The values shown are the defaults, but for data, resources and budget, where nothing written
 /// means nothing asked. The defaults of lr.warmup and claim_every shrink with the job where they
-/// would not fit it. spot:1 is the same as full.
+/// would not fit it. spot:1 is the same as full. A job of another kind has a section of the kind's
+/// name in place of `train`; it is kept as it is, for plan::check().
 ///
 /// Errors, `where` always "path:line:column" from one, columns in characters: those of parse_yaml,
 /// and unknown_key, duplicate_key, wrong_type, out_of_range, missing_key. Of several mistakes one

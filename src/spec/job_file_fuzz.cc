@@ -12,6 +12,8 @@ namespace {
 using lockstep::model::JobSpec;
 
 void check_spec(const JobSpec& job) {
+  CHECK((job.kind == lockstep::model::JobKind::train) == job.file.values.empty());
+  CHECK(lockstep::model::is_whole(job.file));
   const auto& train = job.train;
   CHECK(!job.name.empty() && job.model.ends_with(".onnx"));
   CHECK(!job.data.train_images.empty() && !job.data.train_labels.empty());
@@ -21,7 +23,8 @@ void check_spec(const JobSpec& job) {
   CHECK(train.local_steps >= 1 && train.local_steps <= lockstep::limits::task_steps_max);
   CHECK(train.claim_every >= 1 &&
         train.claim_every <= lockstep::model::claim_every_max(train.local_steps));
-  CHECK(uint64_t{train.batch} * train.local_steps <= job.data.blob_images);
+  CHECK(job.kind != lockstep::model::JobKind::train ||
+        uint64_t{train.batch} * train.local_steps <= job.data.blob_images);
   CHECK(train.lr.base > 0 && train.optimizer.momentum >= 0 && train.optimizer.momentum < 1);
   CHECK(!job.budget || *job.budget > lockstep::Amount());
   CHECK(job.verify.share_millionths <= 1'000'000);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/limits.h"
+#include "spec/fields.h"
 
 namespace lockstep::spec {
 namespace {
@@ -487,6 +488,46 @@ TEST(JobFile, TheExampleIsTheDefaultJob) {
   EXPECT_EQ(job.verify, model::VerifySpec{});
   EXPECT_EQ(job.budget->print(), "25 LKS");
   EXPECT_EQ(job.data.blob_images, 1000U);
+}
+
+TEST(JobFile, AKindKeepsItsOwnSectionAsItIsWritten) {
+  EXPECT_EQ(good(least + "kind: train\n"), good(least));
+  const string text = least + "kind: sweep\nsweep: {lr: [1, x], nobody: {knows: this}}\n";
+  const JobSpec job = good(text);
+  EXPECT_EQ(job.kind, model::JobKind::sweep);
+  EXPECT_EQ(job.train, model::TrainSpec());
+  EXPECT_EQ(job.file.text, text);
+  EXPECT_TRUE(model::is_whole(job.file));
+  const Fields file = Fields::of_file(job.file);
+  EXPECT_EQ(file.kind("sweep"), YamlKind::map);
+  EXPECT_TRUE(file.has("model"));
+  EXPECT_TRUE(good(least).file.values.empty()) << "nothing is left of a training job's";
+
+  refused_line("kind: sweep", Code::missing_key, "1:1", "\"sweep\"");
+  refused_line("kind: swep", Code::out_of_range, "4:7", "did you mean \"sweep\"?");
+  refused_line("sweep: {lr: [1, 2]}", Code::unknown_key, "4:8", "`kind: sweep`");
+  refused_line("train: {}\nkind: sweep\nsweep: {}", Code::unknown_key, "4:8", "\"sweep\"");
+}
+
+TEST(Fields, ReadsListsOfNumbers) {
+  const YamlTree tree = parse_yaml("a: [1, -2.5e1]\nb: [1, x]\nc: 1\nd: []\n", "f").value();
+  const Fields map = Fields::of_file(tree);
+  std::vector<WrittenNumber> out = {{"7", 7}};
+  EXPECT_TRUE(map.numbers("none", 2, out).ok());
+  EXPECT_EQ(out.size(), 1U) << "an absent list leaves what was there";
+  ASSERT_TRUE(map.numbers("a", 2, out).ok());
+  ASSERT_EQ(out.size(), 2U);
+  EXPECT_EQ(out[1].text, "-2.5e1");
+  EXPECT_EQ(out[1].value, -25.0F);
+  EXPECT_EQ(map.numbers("a", 1, out).error().code, Code::out_of_range);
+  EXPECT_EQ(map.numbers("b", 2, out).error().where, "f:2:8");
+  EXPECT_EQ(map.numbers("c", 2, out).error().code, Code::wrong_type);
+  EXPECT_EQ(map.numbers("d", 2, out).error().where, "f:4:4");
+  EXPECT_EQ(out.size(), 2U) << "nor does a refused one";
+  EXPECT_EQ(map.bad_item(Code::wrong_type, "a", 1, "x").where, "f:1:8");
+  EXPECT_EQ(map.bad_item(Code::wrong_type, "a", 2, "x").where, "f:1:4") << "no such entry";
+  const YamlTree none = parse_yaml("", "f").value();
+  EXPECT_FALSE(Fields::of_file(none).has("a"));
 }
 
 }  // namespace

@@ -182,7 +182,8 @@ class TreeBuilder final : public YAML::EventHandler {
   // What is not plain must be a quoted scalar that is closed: yaml-cpp takes the end of the file
   // for a closing quote when a line break stands before it.
   void check_quoted(const YAML::Mark& mark, const std::string& tag) const {
-    const std::string_view text = tree_.text.substr(std::min(offset_of(mark), tree_.text.size()));
+    const std::string_view text =
+        std::string_view(tree_.text).substr(std::min(offset_of(mark), tree_.text.size()));
     const char first = text.empty() ? '\0' : text.front();
     if (tag != "!" || first == '!') {
       refuse_tag(mark);
@@ -263,7 +264,7 @@ Error translate(const YamlTree& tree, const YAML::Exception& exception) {
 
 Result<void> fill(YamlTree& tree) {
   try {
-    std::istringstream stream{std::string(tree.text)};
+    std::istringstream stream{tree.text};
     YAML::Parser parser(stream);
     TreeBuilder builder(tree);
     while (parser.HandleNextDocument(builder)) {
@@ -284,19 +285,19 @@ Result<YamlTree> parse_yaml(std::string_view text, std::string_view path) {
   if (text.starts_with(byte_order_mark)) {
     text.remove_prefix(byte_order_mark.size());
   }
-  YamlTree tree{text, path, {}};
+  YamlTree tree{std::string(text), std::string(path), {}};
   TRY(check_text(tree));
   TRY(fill(tree));
   return tree;
 }
 
 std::string place(const YamlTree& tree, size_t offset) {
-  const std::string_view before = tree.text.substr(0, std::min(offset, tree.text.size()));
+  const std::string_view before = std::string_view(tree.text).substr(0, offset);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const std::string_view start = before.substr(before.rfind('\n') + 1);  // npos + 1 is 0
   const auto column =
       1 + std::count_if(start.begin(), start.end(), [](char c) { return !is_continuation(c); });
-  return std::string(tree.path) + ":" + std::to_string(line) + ":" + std::to_string(column);
+  return tree.path + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
 std::string quote(std::string_view text) {
