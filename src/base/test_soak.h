@@ -7,7 +7,20 @@
 #include <optional>
 #include <string>
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOCKSTEP_SANITIZED
+#endif
+#endif
+
 namespace lockstep {
+
+/// A build under sanitizers is several times slower, and looks for other faults than wrong results.
+#ifdef LOCKSTEP_SANITIZED
+constexpr bool sanitized = true;
+#else
+constexpr bool sanitized = false;
+#endif
 
 /// The number in an environment variable; nothing when there is none. Tests read it before they
 /// start a thread.

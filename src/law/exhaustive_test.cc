@@ -11,17 +11,11 @@
 #include "crypto/blake3.h"
 #include "law/scalar.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LOCKSTEP_SANITIZED
-#endif
-#endif
-
 namespace lockstep::law {
 namespace {
 
-#if defined(__OPTIMIZE__) && !defined(LOCKSTEP_SANITIZED)
-constexpr bool fast = true;
+#ifdef __OPTIMIZE__
+constexpr bool fast = !sanitized;
 #else
 constexpr bool fast = false;
 #endif
