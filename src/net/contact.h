@@ -24,7 +24,8 @@ struct PeerList {
     visit(self.role, self.keys);
   }
 };
-/// To the hub: that node is asked to call on the sender.
+/// To the hub: that node is asked to call on the sender; where the sender does not listen, the
+/// sender is told where that node does.
 struct Introduce {
   crypto::PublicKey key;
   template <class Self, class Visit>
@@ -32,7 +33,7 @@ struct Introduce {
     visit(self.key);
   }
 };
-/// From the hub: this node would like to hear from you there.
+/// From the hub: this node would like to hear from you there, or is there as you asked.
 struct CallOn {
   crypto::PublicKey key;
   std::vector<Place> places;

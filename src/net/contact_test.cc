@@ -36,6 +36,28 @@ TEST(Contact, TheHubIntroducesAPeerThatCannotBeDialed) {
   }
 }
 
+TEST(Contact, TheHubSaysWhereAPeerListens) {
+  for (uint64_t seed = 1; seed <= 30; ++seed) {
+    Market market(seed);
+    Machine& auditor = market.world.add(4, Role::auditor, false);
+    auditor.options.hub = market.hub.key;
+    market.start();
+    for (uint64_t i = 0; i < 20; ++i) {
+      ASSERT_TRUE(auditor.send_number(market.requester, i));
+    }
+    market.world.run(4000);
+    EXPECT_EQ(numbers_from(market.requester, auditor), up_to(20)) << "seed " << seed;
+    EXPECT_TRUE(market.requester.send_number(auditor, 7));
+    market.world.run(1000);
+    EXPECT_EQ(auditor.arrived.size(), 1U);
+    // Two that do not listen cannot meet, and what waits for that does not wait for ever.
+    ASSERT_TRUE(auditor.send_number(market.provider, 1));
+    market.world.run(20'000, 100);
+    EXPECT_TRUE(market.provider.arrived.empty());
+    EXPECT_EQ(auditor.links->waiting_bytes(), 0U);
+  }
+}
+
 TEST(Contact, AnIntroductionThatGoesNowhereEnds) {
   Market market(5);
   market.provider.options.wanted = [](const PublicKey&) { return false; };

@@ -87,10 +87,11 @@ void Links::back_off(const PublicKey& key, Peer& peer) {
   peer.next_dial_ms = now_ms_ + spread(wait_ms, key, peer.failures);
 }
 
-/// Asks the hub. Without an address of its own this node cannot be called on.
+/// Asks the hub, which has the peer call on this node, or, where this one does not listen, says
+/// where the peer does.
 void Links::introduce(const PublicKey& key, Peer& peer) {
-  if (!options_.hub || is_hub() || from_hub(key) || options_.session.addresses.empty() ||
-      now_ms_ < peer.next_introduce_ms || !is_up(*options_.hub)) {
+  if (!options_.hub || is_hub() || from_hub(key) || now_ms_ < peer.next_introduce_ms ||
+      !is_up(*options_.hub)) {
     return;
   }
   peer.next_introduce_ms = now_ms_ + options_.introduce_ms;
@@ -150,10 +151,15 @@ bool Links::may_ask(const PublicKey& from) {
 
 void Links::on_introduce(const PublicKey& from, const PublicKey& wanted) {
   const Session* const asker = session_of(from);
-  if (asker == nullptr || asker->hello()->places.empty() || from == wanted || !is_up(wanted)) {
+  const Session* const asked = session_of(wanted);
+  if (asker == nullptr || asked == nullptr || from == wanted) {
     return;
   }
-  send_contact(wanted, CallOn{from, asker->hello()->places});
+  if (!asker->hello()->places.empty()) {
+    send_contact(wanted, CallOn{from, asker->hello()->places});
+  } else if (!asked->hello()->places.empty()) {
+    send_contact(from, CallOn{wanted, asked->hello()->places});
+  }
 }
 
 void Links::on_call(const CallOn& call) {
