@@ -210,7 +210,7 @@ void tell_benchmark(const model::Benchmark& benchmark, const Report& report) {
                {"measured_ms", benchmark.measured_ms}});
 }
 
-void tell_earnings(const Earnings& earnings, const Report& report) {
+void tell_earnings(const Earned& earnings, const Report& report) {
   report.tell(row("earned",
                   earnings.paid.print() + ", and " + earnings.pending.print() +
                       " to become final, for " + plural(earnings.tasks, "task")),
@@ -236,13 +236,17 @@ model::MachineSize size_of(const device::Machine& machine) {
           std::max(cuda, opencl)};
 }
 
-void tell_devices(const DevicesShown& shown, const Report& report) {
-  report.tell("this machine", "devices", json::object());
-  tell_machine(shown.machine, report);
+void tell_lent(const DevicesShown& shown, const Report& report) {
   tell_offer(shown, report);
   if (shown.benchmark) {
     tell_benchmark(*shown.benchmark, report);
   }
+}
+
+void tell_devices(const DevicesShown& shown, const Report& report) {
+  report.tell("this machine", "devices", json::object());
+  tell_machine(shown.machine, report);
+  tell_lent(shown, report);
   if (shown.earnings) {
     tell_earnings(*shown.earnings, report);
   }

@@ -11,7 +11,7 @@
 namespace lockstep::apps {
 
 /// What a provider of this machine has made, as the ledger has it.
-struct Earnings {
+struct Earned {
   uint64_t tasks = 0;
   uint64_t operations = 0;
   Amount pending;  // claimed, and not final yet
@@ -24,7 +24,7 @@ struct DevicesShown {
   std::optional<model::Slice> slice;
   std::optional<model::Benchmark> benchmark;
   std::optional<Amount> price_per_unit;
-  std::optional<Earnings> earnings;
+  std::optional<Earned> earnings;
 };
 
 /// What a slice is cut from.
@@ -33,5 +33,7 @@ struct DevicesShown {
 /// A table for people; for scripts the events "machine", "cpu", "cache", "numa", "gpu", "note",
 /// "slice", "benchmark" and "earnings", one for each entry.
 void tell_devices(const DevicesShown& shown, const Report& report);
+/// Of them what is lent, and how fast it is.
+void tell_lent(const DevicesShown& shown, const Report& report);
 
 }  // namespace lockstep::apps

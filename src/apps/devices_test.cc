@@ -46,8 +46,7 @@ DevicesShown some_machine() {
   shown.benchmark =
       model::Benchmark{1, "x86-64-avx2", "Some Processor", 2, 9'480'000'000, 1'700'000'000'000};
   shown.price_per_unit = Amount::from_nano(1'500'000);
-  shown.earnings =
-      Earnings{12, 77, Amount::from_nano(250'000'000), Amount::from_nano(3'000'000'000)};
+  shown.earnings = Earned{12, 77, Amount::from_nano(250'000'000), Amount::from_nano(3'000'000'000)};
   return shown;
 }
 

@@ -4,6 +4,11 @@
 #include <cinttypes>
 
 #include "apps/folders.h"
+#include "apps/hints.h"
+#include "apps/network_folder.h"
+#include "apps/visit.h"
+#include "platform/data_dir.h"
+#include "platform/loop.h"
 
 namespace lockstep::apps {
 namespace {
@@ -207,7 +212,40 @@ Finding gpu_finding(const platform::GpuNode& node) {
                     : "sudo chmod a+rw " + quoted(node.path) + " (until the next start)"};
 }
 
+/// Nothing where there is no network.
+std::optional<Finding> ask_network(const std::string& folder) {
+  constexpr uint64_t patience_ms = 3000;
+  const auto network = NetworkFolder::open(folder);
+  if (!network.ok()) {
+    const bool none = network.error().code == Code::no_network;
+    return none ? std::nullopt
+                : std::optional(Finding{Verdict::problem,
+                                        "network",
+                                        network.error().where + ": " + network.error().what,
+                                        with_hint(network.error()).next});
+  }
+  const auto visit = Visit::begin(network->file().genesis, network->file().ledger, patience_ms);
+  const uint64_t now_ms = platform::Loop::now_ms();
+  return visit.ok() ? network_clock(std::nullopt, (*visit)->state().totals.time_ms, now_ms)
+                    : network_clock(visit.error(), 0, now_ms);
+}
+
 }  // namespace
+
+Finding network_clock(const std::optional<Error>& error, uint64_t block_ms, uint64_t now_ms) {
+  constexpr uint64_t tolerance_ms = 60'000;
+  if (error && error->code == Code::not_trusted) {
+    return {Verdict::problem, "network", error->what, with_hint(*error).next};
+  }
+  if (error) {
+    return {Verdict::warning, "network", error->what, with_hint(*error).next};
+  }
+  if (block_ms > now_ms + tolerance_ms) {
+    const Error off = clock_is_off(-static_cast<int64_t>(block_ms - now_ms));
+    return {Verdict::problem, "network", off.what, off.next};
+  }
+  return {Verdict::ok, "network", "the network answers, and its time fits this clock", {}};
+}
 
 const char* name_of(Verdict verdict) {
   switch (verdict) {
@@ -285,8 +323,15 @@ Exit doctor(const DoctorOptions& options) {
   if (!wallets.ok()) {
     return report.fail(wallets.error());
   }
-  return tell_findings(
-      examine(platform::find_health({{data, *wallets}, options.ports, dataset_file})), report);
+  const auto network = options.network_folder.empty() ? platform::default_network_folder("default")
+                                                      : Result<std::string>(options.network_folder);
+  // First: the facts are found in a child of this process, which should have no network open.
+  auto findings = examine(platform::find_health({{data, *wallets}, options.ports, dataset_file}));
+  auto asked = network.ok() ? ask_network(*network) : std::nullopt;
+  if (asked) {
+    findings.push_back(std::move(*asked));
+  }
+  return tell_findings(findings, report);
 }
 
 }  // namespace lockstep::apps

@@ -1,6 +1,7 @@
 // `lockstep doctor`: what is missing on this machine, and how to get it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,16 @@ struct Finding {
 /// subject.
 [[nodiscard]] std::vector<Finding> examine(const platform::Health& health);
 
+/// What a visit to a network's ledger says about this machine's clock: an error of the visit, or
+/// the time of the ledger's last block, which cannot lie before ours by more than a moment.
+[[nodiscard]] Finding network_clock(const std::optional<Error>& error,
+                                    uint64_t block_ms,
+                                    uint64_t now_ms);
+
 struct DoctorOptions {
-  std::string data_folder;    // empty: where data lies by default
-  std::string wallet_folder;  // empty: the same for wallets
+  std::string data_folder;     // empty: where data lies by default
+  std::string wallet_folder;   // empty: the same for wallets
+  std::string network_folder;  // empty: the usual one; whose ledger, where there is one, is asked
   std::vector<uint16_t> ports = {4100};
   bool json = false;
 };

@@ -1,5 +1,8 @@
 #include "apps/hints.h"
 
+#include <algorithm>
+#include <filesystem>
+
 #include "apps/node_file.h"
 #include "spec/suggest.h"
 
@@ -32,7 +35,8 @@ const char* usual_step(Code code) {
     case Code::over_budget:
       return "raise budget: in the job file, or ask for less";
     case Code::no_offer:
-      return "see what is on offer: lockstep status; or raise the price in the job file";
+      return "see offers and prices: lockstep run JOB.yaml --dry-run; or raise the price in the "
+             "job file";
     case Code::low_funds:
       return "see what the wallet holds: lockstep wallet show NAME";
     case Code::low_stake:
@@ -46,17 +50,17 @@ const char* usual_step(Code code) {
     case Code::not_trusted:
       return "check the key behind # in the address with whoever gave it to you";
     case Code::timed_out:
-      return "try again; when it lasts, see: lockstep status";
+      return "start what of the network has died: lockstep up; then try again";
     case Code::bad_message:
       return "both sides should run the same version: lockstep version";
     case Code::bad_key_file:
       return "try the passphrase again, or restore the file from your backup";
     case Code::in_use:
-      return "see what runs: lockstep status";
+      return "wait until the other one is done, or end the network first: lockstep down";
     case Code::no_network:
       return "start one first: lockstep up";
     case Code::bad_folder:
-      return "check the path, or start with a new folder: lockstep up --data NEW_FOLDER";
+      return "check the path, or start with a new folder: lockstep up --network-dir NEW_FOLDER";
     case Code::not_permitted:
       return "check owner and permissions: ls -ld PATH";
     case Code::cancelled:
@@ -119,15 +123,42 @@ Error somebody_else_there(const env::Address& address) {
 Error other_format(const std::string& folder, uint32_t found, uint32_t known) {
   const std::string formats =
       "format " + std::to_string(found) + ", and this program writes " + std::to_string(known);
-  return refuse(Code::bad_folder,
-                (found > known ? "a newer version of lockstep wrote this folder: "
-                               : "an older version of lockstep wrote this folder: ") +
-                    formats,
-                found > known
-                    ? "update lockstep, or start with a new folder: lockstep up --data NEW_FOLDER"
-                    : "finish its jobs with the old version, or start with a new folder: "
-                      "lockstep up --data NEW_FOLDER",
-                folder);
+  return refuse(
+      Code::bad_folder,
+      (found > known ? "a newer version of lockstep wrote this folder: "
+                     : "an older version of lockstep wrote this folder: ") +
+          formats,
+      found > known
+          ? "update lockstep, or start with a new folder: lockstep up --network-dir NEW_FOLDER"
+          : "finish its jobs with the old version, or start with a new folder: "
+            "lockstep up --network-dir NEW_FOLDER",
+      folder);
+}
+
+Error with_neighbours(Error error) {
+  if (error.code != Code::file_not_found || error.where.empty()) {
+    return error;
+  }
+  namespace fs = std::filesystem;
+  // The first part of the path that does not exist has a typo, or all below it is missing.
+  std::error_code failed;
+  fs::path missing(error.where);
+  while (missing.has_parent_path() && missing.parent_path() != missing &&
+         !fs::exists(missing.parent_path(), failed)) {
+    missing = missing.parent_path();
+  }
+  const fs::path folder = missing.has_parent_path() ? missing.parent_path() : fs::path(".");
+  std::vector<std::string> beside;
+  for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {
+    beside.push_back(at->path().filename().string());
+  }
+  std::sort(beside.begin(), beside.end());
+  Error told = wrong_path(missing.string(), beside);
+  told.where = error.where;
+  if (beside.empty() || told.next == "check the path") {
+    told.next = "check the path: ls '" + folder.string() + "'";
+  }
+  return told;
 }
 
 Error no_space(const std::string& folder, uint64_t free_bytes) {
@@ -161,10 +192,11 @@ Error interrupted_at_once() {
 }
 
 Error interrupted_while_following(const std::string& job) {
-  return refuse(Code::cancelled,
-                "you no longer follow the job, which goes on",
-                "follow it again: lockstep attach " + job + "; end it: lockstep cancel " + job,
-                job);
+  return refuse(
+      Code::cancelled,
+      "you no longer follow the job, which goes on",
+      "follow it again: lockstep run --attach " + job + "; end it: lockstep cancel " + job,
+      job);
 }
 
 Error unknown_command(const std::string& word, const std::vector<std::string>& commands) {

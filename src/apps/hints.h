@@ -15,6 +15,9 @@ namespace lockstep::apps {
 /// A path that leads nowhere; `beside` are the names in the deepest folder of it that exists. Code
 /// file_not_found.
 [[nodiscard]] Error wrong_path(const std::string& path, const std::vector<std::string>& beside);
+/// An error of code file_not_found as wrong_path() says it, with what lies beside; others as they
+/// are.
+[[nodiscard]] Error with_neighbours(Error error);
 /// Code in_use.
 [[nodiscard]] Error port_in_use(const env::Address& address);
 /// Nobody answers at an address. Code unreachable.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "apps/host_points.h"
+
 namespace lockstep::apps {
 
 Host::Host(const Parts& parts, HostCallbacks callbacks)
@@ -19,7 +21,9 @@ uint64_t Host::now() {
 void Host::start() {
   parts_.links.begin_turn(now());
   parts_.loop.on_turn([this] { turn(); });
-  parts_.node.start(now());
+  const uint64_t time = now();
+  show([&](HostWatch& watch) { watch.on_start(time); });
+  parts_.node.start(time);
   links_tick();
 }
 
@@ -32,14 +36,22 @@ void Host::links_tick() {
 void Host::give_done(node::WorkDone done) {
   auto shared = std::make_shared<node::WorkDone>(std::move(done));
   parts_.loop.post([this, shared] {
-    parts_.node.on_work(now(), std::move(*shared));
+    const uint64_t time = now();
+    show([&](HostWatch& watch) { watch.on_work(time, *shared); });
+    reach("done", ".", "before");
+    parts_.node.on_work(time, std::move(*shared));
+    reach("done", ".", "after");
     collect();
   });
 }
 
 void Host::give_signed(const model::Signed& transaction) {
   parts_.loop.post([this, transaction] {
-    parts_.node.on_signed(now(), transaction);
+    const uint64_t time = now();
+    show([&](HostWatch& watch) { watch.on_signed(time, transaction); });
+    reach("signed", ".", "before");
+    parts_.node.on_signed(time, transaction);
+    reach("signed", ".", "after");
     collect();
   });
 }
@@ -53,6 +65,19 @@ void Host::turn() {
   collect();
   release();
   parts_.links.end_turn();
+  reach_sent();
+}
+
+/// The network flushes at the end of the turn, before this.
+void Host::reach_sent() {
+  if (sent_.empty()) {
+    return;
+  }
+  parts_.loop.at_turn_end([sent = std::exchange(sent_, {})] {
+    for (const std::string_view kind : sent) {
+      reach("send.", kind, ".after");
+    }
+  });
 }
 
 void Host::take_events() {
@@ -73,7 +98,12 @@ void Host::take_events() {
 void Host::take_event(net::Event event) {
   if (auto* const arrived = std::get_if<net::Arrived>(&event)) {
     ++counts_.messages_in;
-    parts_.node.on_message(now(), arrived->from, arrived->message);
+    const uint64_t time = now();
+    show([&](HostWatch& watch) { watch.on_message(time, arrived->from, arrived->message); });
+    const std::string_view kind = point_of(arrived->message);
+    reach("got.", kind, ".before");
+    parts_.node.on_message(time, arrived->from, arrived->message);
+    reach("got.", kind, ".after");
     collect();
   } else if (const auto* const down = std::get_if<net::PeerDown>(&event)) {
     if (callbacks_.on_peer_down) {
@@ -85,7 +115,9 @@ void Host::take_event(net::Event event) {
     }
   } else if (const auto* const listed = std::get_if<net::PeersListed>(&event)) {
     if (listed->role == net::Role::provider) {
-      parts_.node.on_providers(now(), listed->keys);
+      const uint64_t time = now();
+      show([&](HostWatch& watch) { watch.on_providers(time, listed->keys); });
+      parts_.node.on_providers(time, listed->keys);
       collect();
     }
   }
@@ -122,27 +154,45 @@ void Host::release() {
 }
 
 void Host::release(node::Effect& effect) {
+  show([&, time = now()](HostWatch& watch) { watch.on_effect(time, effect); });
   if (const auto* const sent = std::get_if<node::Send>(&effect)) {
+    const std::string_view kind = point_of(sent->message);
+    reach("send.", kind, ".before");
     const bool taken = parts_.links.send(now(), sent->to, sent->message);
     ++(taken ? counts_.messages_out : counts_.dropped_out);
+    if (platform::KillPoints::on() && taken) {
+      sent_.push_back(kind);
+    }
   } else if (const auto* const timer = std::get_if<node::SetTimer>(&effect)) {
     set_timer(*timer);
   } else if (auto* const work = std::get_if<node::RunTask>(&effect)) {
     if (parts_.worker != nullptr) {
+      reach("work", ".", "before");
       parts_.worker->start(std::move(*work));
     }
   } else if (const auto* const ask = std::get_if<node::AskOwner>(&effect)) {
+    reach("ask", ".", "before");
     callbacks_.on_ask(ask->transaction);
-  } else if (const auto* const tell = std::get_if<node::Tell>(&effect)) {
-    callbacks_.on_tell(now(), tell->notice);
+    reach("ask", ".", "after");
+  } else if (const auto* const told = std::get_if<node::Tell>(&effect)) {
+    tell(told->notice);
   } else if (std::holds_alternative<node::FindProviders>(effect)) {
     (void)parts_.links.ask_who(now(), net::Role::provider);  // the node asks again by itself
   }
 }
 
+void Host::tell(const node::Notice& notice) {
+  const std::string_view kind = point_of(notice);
+  reach("tell.", kind, ".before");
+  callbacks_.on_tell(now(), notice);
+  reach("tell.", kind, ".after");
+}
+
 void Host::set_timer(const node::SetTimer& timer) {
   parts_.loop.call_at(timer.at_ms, [this, id = timer.id] {
-    parts_.node.on_timer(now(), id);
+    const uint64_t time = now();
+    show([&](HostWatch& watch) { watch.on_timer(time, id); });
+    parts_.node.on_timer(time, id);
     collect();
   });
 }

@@ -8,6 +8,7 @@
 #include "apps/worker.h"
 #include "net/links.h"
 #include "node/node.h"
+#include "platform/kill_point.h"
 #include "platform/loop.h"
 
 namespace lockstep::apps {
@@ -24,6 +25,23 @@ struct HostCallbacks {
   std::function<void(const std::optional<Error>& error)> on_store;
 };
 
+/// Sees what goes into a node and what leaves it, in order, with the node's time; on the loop's
+/// thread. It must not change anything.
+class HostWatch {
+ public:
+  virtual ~HostWatch() = default;
+  virtual void on_start(uint64_t now_ms) = 0;
+  virtual void on_message(uint64_t now_ms,
+                          const crypto::PublicKey& from,
+                          const net::Message& message) = 0;
+  virtual void on_timer(uint64_t now_ms, uint64_t id) = 0;
+  virtual void on_work(uint64_t now_ms, const node::WorkDone& done) = 0;
+  virtual void on_signed(uint64_t now_ms, const model::Signed& transaction) = 0;
+  virtual void on_providers(uint64_t now_ms, const std::vector<crypto::PublicKey>& keys) = 0;
+  /// Just before it leaves; what led to it is durable.
+  virtual void on_effect(uint64_t now_ms, const node::Effect& effect) = 0;
+};
+
 class Host {
  public:
   struct Parts {
@@ -38,6 +56,8 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
+  /// Before start(); lives longer than the host.
+  void add_watch(HostWatch& watch) { watches_.push_back(&watch); }
   /// To be called once, before the loop runs.
   void start();
   /// From any thread: the worker's answer.
@@ -62,7 +82,22 @@ class Host {
   void release(node::Effect& effect);
   void set_timer(const node::SetTimer& timer);
   void links_tick();
+  void tell(const node::Notice& notice);
+  /// A kill point (apps/host_points.h), none when `kind` is empty.
+  static void reach(std::string_view what, std::string_view kind, std::string_view when) {
+    if (platform::KillPoints::on() && !kind.empty()) [[unlikely]] {
+      platform::kill_point(std::string(what).append(kind), when);
+    }
+  }
+  void reach_sent();
+  template <class See>
+  void show(const See& see) const {
+    for (HostWatch* const watch : watches_) {
+      see(*watch);
+    }
+  }
 
+  std::vector<HostWatch*> watches_;
   Parts parts_;
   HostCallbacks callbacks_;
   uint64_t now_ms_ = 0;
@@ -70,6 +105,7 @@ class Host {
   bool store_failed_ = false;
   platform::Loop::Timer links_timer_ = 0;
   Counts counts_;
+  std::vector<std::string_view> sent_;  // kill points of what leaves with this turn
 };
 
 }  // namespace lockstep::apps

@@ -4,19 +4,20 @@
 
 #include "apps/receipt_file.h"
 #include "apps/results_table.h"
+#include "exec/memory_need.h"
 #include "formats/safetensors.h"
 #include "law/roots.h"
-#include "tensor/memory_plan.h"
 
 namespace lockstep::apps {
 
 Result<uint64_t> memory_of(const model::Job& job) {
-  int64_t most = 0;
+  constexpr uint32_t steps = 1;  // short tasks need the most
+  uint64_t most = 0;
   for (const model::NamedProgram& named : job.programs) {
     const law::Program program = TRY(law::decode(named.ref.bytes));
-    most = std::max(most, tensor::plan_memory(program, false).arena_bytes);
+    most = std::max(most, exec::memory_need(program, steps).most());
   }
-  return static_cast<uint64_t>(most);
+  return most;
 }
 
 Result<uint64_t> tell_plan(const Report& report, const model::Job& job) {

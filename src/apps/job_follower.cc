@@ -5,6 +5,8 @@
 #include <fstream>
 #include <thread>
 
+#include "apps/hints.h"
+#include "apps/jobs.h"
 #include "apps/node_process.h"
 #include "apps/requester_process.h"
 #include "platform/files.h"
@@ -42,20 +44,31 @@ Exit JobFollower::follow(const std::function<bool()>& stop) {
   while (!stop()) {
     const auto stepped = step();
     if (!stepped.ok()) {
-      return report_.fail(stepped.error());
+      return report_.fail(with_hint(stepped.error()));
     }
     if (is_job_over(folder_)) {
       const auto read = read_events();  // what came last
       const auto done = read.ok() ? finish() : Result<Exit>(read.error());
-      return done.ok() ? *done : report_.fail(done.error());
+      return done.ok() ? *done : report_.fail(with_hint(done.error()));
     }
     std::this_thread::sleep_for(look);
   }
-  report_.aside("detached; the job goes on. Come back: lockstep run --attach " + setup_.job +
-                    "; stop it: lockstep cancel " + setup_.job,
-                "detached",
-                {{"job", setup_.job}});
+  tell_detached();
   return Exit::interrupted;
+}
+
+/// A dry run leaves nothing to come back to.
+void JobFollower::tell_detached() const {
+  if (setup_.dry_run) {
+    report_.aside("interrupted; nothing was spent and nothing goes on", "detached", {{"job", ""}});
+    return;
+  }
+  const bool paid = exists(folder_ + "/" + signed_file_name);
+  report_.aside((paid ? "detached; the job goes on. Come back: lockstep run --attach "
+                      : "detached; nothing is spent until you come back: lockstep run --attach ") +
+                    setup_.job + "; stop it: lockstep cancel " + setup_.job,
+                "detached",
+                {{"job", setup_.job}, {"paid", paid}});
 }
 
 Result<void> JobFollower::step() {
@@ -118,8 +131,7 @@ Result<void> JobFollower::answer() {
   const auto transaction = TRY(codec::decode<model::Transaction>(*bytes));
   const auto made = setup_.sign(transaction, question["nonce"].get<uint64_t>());
   if (!made.ok()) {
-    (void)setup_.network.stop(folder_);  // nothing was opened: there is nothing to settle
-    return made.error();
+    return refused(made.error());
   }
   answered_ = question;
   const json answer = {{"signed", to_hex(codec::encode(*made))}};
@@ -127,6 +139,21 @@ Result<void> JobFollower::answer() {
   platform::Files files;
   return files.write(folder_ + "/" + signed_file_name,
                      {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+/// The owner did not sign. Where nothing was signed before either, there is nothing to settle, and
+/// who said no is not asked again.
+Error JobFollower::refused(const Error& why) const {
+  const bool is_final = why.code == Code::cancelled || why.code == Code::low_funds;
+  if (is_final && !exists(folder_ + "/" + signed_file_name)) {
+    (void)end_unopened(setup_.network, setup_.job, why);
+    return why;
+  }
+  (void)setup_.network.stop(folder_);
+  Error error = why;
+  error.next += (error.next.empty() ? "come back: " : "; then come back: ");
+  error.next += "lockstep run --attach " + setup_.job;
+  return error;
 }
 
 Result<void> JobFollower::misfortune(const json& event) {

@@ -16,6 +16,7 @@ class JobFollower {
     const NetworkFolder& network;
     std::string job;  // its name
     bool json = false;
+    bool dry_run = false;
     std::string out_folder;  // none: results stay where they are
     /// Whether to sign: shows what it costs and asks. Errors: cancelled, low_funds.
     std::function<Result<model::Signed>(const model::Transaction&, uint64_t nonce)> sign;
@@ -30,6 +31,8 @@ class JobFollower {
   Result<void> read_events();
   void show(const std::string& line);
   Result<void> answer();
+  [[nodiscard]] Error refused(const Error& why) const;
+  void tell_detached() const;
   Result<void> misfortune(const nlohmann::json& event);
   Result<Exit> finish();
   Result<void> copy_results() const;

@@ -1,6 +1,11 @@
 // Looking at jobs, and ending them.
+#include "apps/jobs.h"
+
+#include <algorithm>
 #include <fstream>
 
+#include "apps/hints.h"
+#include "apps/interrupt.h"
 #include "apps/network_folder.h"
 #include "apps/node_process.h"
 #include "apps/requester_process.h"
@@ -8,6 +13,7 @@
 #include "apps/visit.h"
 #include "apps/wallet_files.h"
 #include "platform/files.h"
+#include "spec/suggest.h"
 
 namespace lockstep::apps {
 namespace {
@@ -52,21 +58,13 @@ std::string outcome_of(const std::string& folder) {
   constexpr size_t over_bytes_max = size_t{1} << 20;
   const auto bytes = files.read(folder + "/" + over_file_name, over_bytes_max);
   const json over = bytes.ok() ? json::parse(*bytes, nullptr, false) : json();
-  return over.is_object() && over.value("ok", false) ? "done" : "failed";
-}
-
-Error no_job(const std::string& job) {
-  return refuse(
-      Code::file_not_found, "there is no job of this name", "see them: lockstep jobs", job);
-}
-
-Result<void> check_job(const NetworkFolder& network, const std::string& job) {
-  for (const std::string& name : network.job_names()) {
-    if (name == job) {
-      return {};
-    }
+  if (over.is_object() && over.value("ok", false)) {
+    return "done";
   }
-  return no_job(job);
+  const json error = over.is_object() ? over.value("error", json::object()) : json::object();
+  const bool ended =
+      error.is_object() && error.value("code", 0) == static_cast<int>(Code::cancelled);
+  return ended ? "ended" : "failed";
 }
 
 /// Closes it on the ledger where it is open; true: it was.
@@ -88,20 +86,14 @@ Result<void> cancel(const NetworkFolder& network, const std::string& job, const 
   TRY(check_job(network, job));
   const std::string folder = network.job(job);
   if (is_job_over(folder)) {
-    return refuse(Code::wrong_state, "the job is over already", {}, job);
+    return refuse(Code::wrong_state,
+                  "the job is over already",
+                  "see how it ended: lockstep logs " + job,
+                  job);
   }
   const bool was_open = TRY(close_on_ledger(network, job));
   if (!was_open) {
-    (void)TRY(network.stop(folder));
-    const std::string over =
-        json({{"ok", false},
-              {"error",
-               {{"code", static_cast<int>(Code::cancelled)}, {"what", "the job was cancelled"}}}})
-            .dump() +
-        "\n";
-    platform::Files files;
-    TRY(files.write(folder + "/" + over_file_name,
-                    {reinterpret_cast<const uint8_t*>(over.data()), over.size()}));
+    TRY(end_unopened(network, job, refuse(Code::cancelled, "the job was cancelled")));
   }
   report.tell(was_open ? "closed: what was done is paid, the rest comes back when it is settled"
                        : "stopped: nothing had been spent",
@@ -111,6 +103,35 @@ Result<void> cancel(const NetworkFolder& network, const std::string& job, const 
 }
 
 }  // namespace
+
+Result<void> check_job(const NetworkFolder& network, const std::string& job) {
+  const auto names = network.job_names();
+  if (std::find(names.begin(), names.end(), job) != names.end()) {
+    return {};
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const auto nearest = spec::suggest(job, known);
+  return refuse(Code::not_registered,
+                "there is no job of this name",
+                (nearest ? "did you mean \"" + std::string(*nearest) + "\"? " : std::string()) +
+                    "see them: lockstep jobs",
+                job);
+}
+
+Result<void> end_unopened(const NetworkFolder& network, const std::string& job, const Error& why) {
+  const std::string folder = network.job(job);
+  (void)TRY(network.stop(folder));
+  const json over = {{"ok", false},
+                     {"error",
+                      {{"code", static_cast<int>(why.code)},
+                       {"where", why.where},
+                       {"what", why.what},
+                       {"next", why.next}}}};
+  const std::string text = over.dump() + "\n";
+  platform::Files files;
+  return files.write(folder + "/" + over_file_name,
+                     {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
 
 Exit list_jobs(const std::string& network, bool as_json) {
   const Report report(as_json);
@@ -166,8 +187,9 @@ Exit cancel_job(const std::string& network, const std::string& job, bool as_json
   if (!opened.ok()) {
     return report.fail(opened.error());
   }
+  watch_interrupts();
   const auto done = cancel(*opened, job, report);
-  return done.ok() ? Exit::ok : report.fail(done.error());
+  return done.ok() ? Exit::ok : report.fail(with_hint(done.error()));
 }
 
 }  // namespace lockstep::apps

@@ -4,6 +4,7 @@
 #include "apps/job_input.h"
 #include "apps/network_commands.h"
 #include "apps/own_commands.h"
+#include "apps/replay.h"
 #include "apps/scenario_check.h"
 #include "apps/sim_run.h"
 #include "apps/verify.h"
@@ -17,6 +18,7 @@ struct Line {
   lockstep::apps::SimOptions sim;
   lockstep::apps::CheckOptions check;
   std::string path;
+  std::string recorded;  // a network's folder
   bool json = false;
 };
 
@@ -73,7 +75,9 @@ int run(int argc, char** argv) {
   const CLI::App* const check = add_sim_check(*sim, line);
   CLI::App* const replay = sim->add_subcommand(
       "replay", "run again what a replay.json describes and compare every event");
-  replay->add_option("record", line.path, "the replay.json of a run")->required();
+  CLI::Option* const one = replay->add_option("record", line.path, "the replay.json of a run");
+  replay->add_option("--recorded", line.recorded, "instead: a stopped network's folder")
+      ->excludes(one);
   replay->add_flag("--json", line.json, "one event per line");
 
   CLI::App* const validate = app.add_subcommand("validate", "check a job file and run nothing");
@@ -112,8 +116,12 @@ int run(int argc, char** argv) {
   if (*check) {
     return static_cast<int>(lockstep::apps::sim_check(line.check));
   }
-  return static_cast<int>(*replay ? lockstep::apps::sim_replay(line.path, line.json)
-                                  : lockstep::apps::sim_run(line.sim));
+  if (*replay) {
+    return static_cast<int>(line.recorded.empty()
+                                ? lockstep::apps::sim_replay(line.path, line.json)
+                                : lockstep::apps::replay_recorded(line.recorded, line.json));
+  }
+  return static_cast<int>(lockstep::apps::sim_run(line.sim));
 }
 
 }  // namespace

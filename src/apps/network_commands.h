@@ -5,13 +5,14 @@
 #include <memory>
 
 #include "apps/node_process.h"
+#include "apps/provide.h"
 #include "apps/run.h"
 #include "apps/up.h"
 
 namespace lockstep::apps {
 
-/// Adds `up`, `down`, `run`, `jobs`, `logs`, `cancel` and the hidden `node`. After parsing, run()
-/// does what was asked.
+/// Adds `up`, `down`, `provide`, `run`, `jobs`, `logs`, `cancel` and the hidden `node`. After
+/// parsing, run() does what was asked.
 class NetworkCommands {
  public:
   explicit NetworkCommands(CLI::App& app);
@@ -23,20 +24,24 @@ class NetworkCommands {
   void add_run(CLI::App& app);
   void add_jobs(CLI::App& app);
   void add_node(CLI::App& app);
+  void add_provide(CLI::App& app);
   void add_network(CLI::App& command);
   [[nodiscard]] Result<std::string> folder() const;
   [[nodiscard]] Exit dispatch(const std::string& folder);
+  [[nodiscard]] Exit logs(const std::string& folder) const;
 
   std::string network_ = "default";  // its name
   std::string folder_;               // its folder, instead
   std::string job_;
   std::string attach_;
+  std::string log_node_;  // whose log is shown
   bool json_ = false;
   UpOptions up_options_;
   RunOptions run_options_;
   NodeOptions node_options_;
+  ProvideOptions provide_options_;
   CLI::App *up_ = nullptr, *down_ = nullptr, *run_ = nullptr, *jobs_ = nullptr, *logs_ = nullptr,
-           *cancel_ = nullptr, *node_ = nullptr;
+           *cancel_ = nullptr, *node_ = nullptr, *provide_ = nullptr;
 };
 
 }  // namespace lockstep::apps

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "codec/record.h"
+#include "spec/when.h"
 
 namespace lockstep::apps {
 namespace {
@@ -172,6 +173,34 @@ std::optional<node::Machine> read_machine(Fields& fields) {
   return machine;
 }
 
+json to_json(const model::Slice& slice) {
+  return {{"cpus", slice.cpus},
+          {"memory_bytes", slice.memory_bytes},
+          {"disk_bytes", slice.disk_bytes},
+          {"gpus", slice.gpus},
+          {"when", spec::text_of(slice.when)}};
+}
+
+std::optional<model::Slice> read_slice(Fields& fields) {
+  const json* const object = fields.find("slice");
+  if (object == nullptr) {
+    return std::nullopt;
+  }
+  Fields inner(*object);
+  model::Slice slice;
+  slice.cpus = static_cast<uint32_t>(inner.number("cpus"));
+  slice.memory_bytes = inner.number("memory_bytes");
+  slice.disk_bytes = inner.number("disk_bytes");
+  slice.gpus = static_cast<uint32_t>(inner.number("gpus"));
+  auto when = spec::parse_when(inner.text("when"), "when");
+  if (!when.ok() || !inner.wrong().empty()) {
+    fields.fail("slice");
+    return std::nullopt;
+  }
+  slice.when = std::move(when).value();
+  return slice;
+}
+
 }  // namespace
 
 const char* name_of(NodeRole role) {
@@ -234,6 +263,9 @@ std::string write_node_file(const NodeFile& file) {
   if (file.machine) {
     written["machine"] = to_json(*file.machine);
   }
+  if (file.slice) {
+    written["slice"] = to_json(*file.slice);
+  }
   json first = json::array();
   for (const model::Signed& transaction : file.first) {
     first.push_back(hex_of_record(transaction));
@@ -264,6 +296,7 @@ Result<NodeFile> read_node_file(env::Files& files, const std::string& path) {
     file.cheat = fields.text("cheat");
   }
   file.machine = read_machine(fields);
+  file.slice = read_slice(fields);
   if (const json* const first = fields.find("first"); first != nullptr && first->is_array()) {
     for (const json& hex : *first) {
       file.first.push_back(fields.record_of<model::Signed>(

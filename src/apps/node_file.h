@@ -10,6 +10,7 @@
 #include "env/network.h"
 #include "model/genesis.h"
 #include "model/signed.h"
+#include "model/slice.h"
 #include "node/provider.h"
 
 namespace lockstep::apps {
@@ -35,6 +36,7 @@ struct NodeFile {
   /// By the owner, to be on the ledger before anything else: registration and stake.
   std::vector<model::Signed> first;
   std::optional<node::Machine> machine;            // providers
+  std::optional<model::Slice> slice;               // what of it is lent; none: all, always
   std::map<crypto::PublicKey, std::string> names;  // of nodes and owners, for people
   bool dry_run = false;                            // requester: stop after the offers
 };

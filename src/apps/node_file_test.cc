@@ -32,6 +32,7 @@ NodeFile some_node() {
   file.threads = 2;
   file.cheat = "skip";
   file.machine = node::Machine{"provider-1", *Amount::parse("0.02 LKS"), 7, 8, 9, "cpu", "local"};
+  file.slice = model::Slice{3, 4'000'000'000, 5, 1, {{0x1f, 1320, 420, 0}, {0x60, 0, 1440, 30}}};
   file.names[key_of(3).public_key()] = "auditor-1";
   file.dry_run = true;
   return file;
@@ -58,6 +59,7 @@ TEST(NodeFile, ComesBackAsItWasWritten) {
   EXPECT_EQ(read->cheat, file.cheat);
   EXPECT_EQ(read->machine->price_per_unit, file.machine->price_per_unit);
   EXPECT_EQ(read->machine->memory_bytes, file.machine->memory_bytes);
+  EXPECT_EQ(read->slice, file.slice);
   EXPECT_EQ(read->names, file.names);
   EXPECT_TRUE(read->dry_run);
 }

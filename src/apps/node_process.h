@@ -11,6 +11,9 @@ struct NodeOptions {
   std::string folder;
   std::string kill_at;     // "NAME:N": dies at this kill point; for tests
   std::string kill_trace;  // file that gets the names of all kill points as they are reached
+  bool record = false;     // writes down all it does, in this life and those that follow
+  bool metrics = false;    // answers GET /metrics on a loopback port
+  std::string log_level = "info";
 };
 
 /// Until SIGTERM, or, for a requester, until its job is over. What it has to say goes to standard

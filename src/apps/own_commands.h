@@ -1,10 +1,10 @@
-// The commands that need no network: the owner's wallets, this machine, and the command line
-// itself.
+// The commands about what is here: the owner's wallets, this machine, and the command line itself.
 #pragma once
 
 #include <CLI/CLI.hpp>
 
 #include "apps/report.h"
+#include "apps/wallet_commands.h"
 
 namespace lockstep::apps {
 
@@ -16,21 +16,19 @@ class OwnCommands {
   [[nodiscard]] std::optional<Exit> run() const;
 
  private:
-  void add_wallet();
   void add_machine();
-  [[nodiscard]] Exit wallet() const;
   [[nodiscard]] Exit devices() const;
   [[nodiscard]] Exit complete() const;
 
   CLI::App* app_;
+  WalletCommands wallet_;
   std::string wallet_dir_;
-  std::string passphrase_file_;
-  std::string name_;
+  std::string network_dir_;
   std::string shell_;
   std::string data_dir_;
+  std::string provider_dir_;
   bool json_ = false;
-  CLI::App *wallet_ = nullptr, *create_ = nullptr, *list_ = nullptr, *show_ = nullptr,
-           *passphrase_ = nullptr, *devices_ = nullptr, *doctor_ = nullptr, *completion_ = nullptr;
+  CLI::App *devices_ = nullptr, *doctor_ = nullptr, *completion_ = nullptr;
 };
 
 }  // namespace lockstep::apps

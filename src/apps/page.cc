@@ -4,12 +4,24 @@
 #include <set>
 
 #include "apps/page_html.h"
+#include "apps/page_table.h"
 
 namespace lockstep::apps {
 namespace {
 
+/// Whoever reads the page has the results beside it; what folder they were written to is nobody's
+/// business.
+std::string file_name_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
 std::string tile(const std::string& head, const std::string& value, const std::string& small) {
-  return "<div><dt>" + escape(head) + "</dt><dd>" + escape(value) +
+  constexpr size_t unit_size = 4;  // " LKS"
+  const size_t unit = value.ends_with(" LKS") ? value.size() - unit_size : value.size();
+  const std::string rest = value.substr(unit);
+  return "<div><dt>" + escape(head) + "</dt><dd>" + escape(value.substr(0, unit)) +
+         (rest.empty() ? rest : "<span>" + escape(rest) + "</span>") +
          (small.empty() ? std::string() : "<small>" + escape(small) + "</small>") + "</dd></div>\n";
 }
 
@@ -38,13 +50,16 @@ std::string story_of(const RunRecord& record) {
   }
   const size_t liars = count_marks(record, MarkKind::convicted);
   const size_t crashed = count_marks(record, MarkKind::crashed);
+  const size_t silent = count_marks(record, MarkKind::lost);
   if (liars > 0) {
     text += plural(liars, "machine") + " claimed false work and lost the stake. ";
   }
   if (crashed > 0) {
     text += plural(crashed, "machine") + " crashed. ";
+  } else if (silent > 0) {
+    text += plural(silent, "machine") + " fell silent, and its tasks were placed again. ";
   }
-  if (liars + crashed > 0 && record.settled) {
+  if (liars + crashed + silent > 0 && record.settled) {
     text += "The job was finished all the same.";
   }
   return text;
@@ -68,7 +83,9 @@ std::string tiles_of(const RunRecord& record) {
       }));
   html += tile("audits",
                grouped(audits),
-               audits > agreed ? grouped(audits - agreed) + " disagreed" : "all agreed");
+               audits > agreed ? grouped(audits - agreed) + " disagreed"
+               : audits > 0    ? "all agreed"
+                               : "");
   const uint64_t time = record.network_ms > 0 ? record.network_ms : record.last_ms;
   html += tile(
       "network time", text_of_time(time), record.blocks > 0 ? plural(record.blocks, "block") : "");
@@ -102,10 +119,10 @@ std::string head_section(const RunRecord& record) {
     html += fact("model root", record.model_root);
   }
   if (!record.model_path.empty()) {
-    html += fact("model", record.model_path);
+    html += fact("model", file_name_of(record.model_path));
   }
   if (!record.receipt_path.empty()) {
-    html += fact("check the receipt", "lockstep verify " + record.receipt_path);
+    html += fact("check the receipt", "lockstep verify " + file_name_of(record.receipt_path));
   }
   return html + "</dl></header>\n";
 }
@@ -121,11 +138,13 @@ std::string write_page(const RunRecord& record) {
       "content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n<title>";
   html += title + "</title>\n<style>" + page_style() + "</style>\n</head>\n<body>\n";
   html += page_patterns();
-  html += "<main>\n" + head_section(record) + loss_section(record) + machines_section(record) +
-          disputes_section(record) + money_section(record) + offers_section(record);
+  html += "<main>\n" + head_section(record) +
+          (record.results.empty() ? loss_section(record) : results_section(record)) +
+          machines_section(record) + disputes_section(record) + money_section(record) +
+          offers_section(record);
   html +=
-      "<footer>Everything here is computed from the events of the run (events.jsonl beside this "
-      "page) and the ledger.";
+      "<footer>Everything here is computed from the events of the run (events.jsonl) and the "
+      "ledger.";
   if (record.wall_seconds) {
     html += " The run took " + escape(text_of_number(*record.wall_seconds, 1)) + " s.";
   }

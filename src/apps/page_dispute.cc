@@ -30,7 +30,7 @@ std::vector<Say> talk_of(const DisputeRow& row) {
                   row.own_root.empty() ? "" : "its own root " + root_of(row.own_root),
                   std::nullopt});
   for (const DisputeStep& step : row.steps) {
-    const std::string verb = step.by_challenger ? "asks for " : "opens ";
+    const std::string verb = step.by_challenger ? "asks: " : "opens ";
     talk.push_back({step.by_challenger, verb + step.place, {}, step.bytes});
   }
   if (row.proof_bytes || !row.proof.empty()) {
@@ -60,6 +60,7 @@ class Ladder {
       : row_(row), id_(id), width_(width), is_wide_(width > 500) {
     left_ = is_wide_ ? 90 : 10;
     right_ = is_wide_ ? 700 : width - 10;
+    line_height_ = is_wide_ ? 40 : 48;
     talk_ = talk_of(row);
     if (talk_.size() > lines_max) {
       left_out_ = talk_.size() - lines_max;
@@ -84,13 +85,13 @@ class Ladder {
     if (is_wide_) {
       drawing.text(bars_at, 16, "bytes on the ledger", "s");
     }
-    const double bottom = top + line_height * static_cast<double>(talk_.size()) + 6;
+    const double bottom = top + line_height_ * static_cast<double>(talk_.size()) + 6;
     drawing.line(left_, 24, left_, bottom, "life");
     drawing.line(right_, 24, right_, bottom, "life");
     double y = top;
     for (const Say& say : talk_) {
       draw(drawing, say, y);
-      y += line_height;
+      y += line_height_;
     }
     const bool bad = row_.convicted;
     drawing.rect({left_, bottom, right_ - left_, 52}, bad ? "verdict" : "verdict ok");
@@ -104,20 +105,20 @@ class Ladder {
 
  private:
   static constexpr double top = 34;
-  static constexpr double line_height = 40;
   static constexpr double bars_at = 780;
   static constexpr double bar_most = 210;
   static constexpr size_t lines_max = 40;
 
   void draw(Drawing& drawing, const Say& say, double y) const {
     std::string text = say.what;
+    std::string small = say.small;
     if (is_wide_ && !say.small.empty()) {
       text += "; " + say.small;
     }
     if (!is_wide_ && say.bytes) {
-      text += ", " + text_of_size(*say.bytes);
+      small += (small.empty() ? "" : ", ") + text_of_size(*say.bytes);
     }
-    drawing.text((left_ + right_) / 2, y + 14, shortened(text, is_wide_ ? 88 : 50), "mid");
+    drawing.text((left_ + right_) / 2, y + 14, shortened(text, is_wide_ ? 88 : 52), "mid");
     const double line = y + 24;
     const double from = say.from_left ? left_ : right_;
     const double to = say.from_left ? right_ : left_;
@@ -125,8 +126,8 @@ class Ladder {
     drawing.line(from, line, to + back, line, say.from_left ? "ask" : "reply");
     drawing.path("M" + pixels(to) + " " + pixels(line) + "l" + pixels(back) + " -5v10z",
                  say.from_left ? "f-violet" : "f-blue");
-    if (!is_wide_ && !say.small.empty()) {
-      drawing.text((left_ + right_) / 2, y + 38, shortened(say.small, 50), "mid s");
+    if (!is_wide_ && !small.empty()) {
+      drawing.text((left_ + right_) / 2, y + 39, shortened(small, 54), "mid s");
     }
     if (is_wide_ && say.bytes) {
       const double share = static_cast<double>(*say.bytes) / static_cast<double>(most_);
@@ -140,7 +141,7 @@ class Ladder {
   std::string id_;
   double width_;
   bool is_wide_;
-  double left_, right_;
+  double left_, right_, line_height_;
   std::vector<Say> talk_;
   uint64_t most_ = 1;
   size_t left_out_ = 0;

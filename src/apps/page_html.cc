@@ -65,6 +65,18 @@ std::string class_of(const std::string& classes) {
   return classes.empty() ? "" : " class=\"" + escape(classes) + "\"";
 }
 
+constexpr size_t word_most = 16;
+
+size_t longest_word(const std::string& text) {
+  size_t longest = 0;
+  size_t here = 0;
+  for (const char c : text) {
+    here = c == ' ' || c == '-' ? 0 : here + 1;
+    longest = std::max(longest, here);
+  }
+  return longest;
+}
+
 std::string pair_of(const char* a, double x, const char* b, double y) {
   return std::string(" ") + a + "=\"" + pixels(x) + "\" " + b + "=\"" + pixels(y) + "\"";
 }
@@ -163,7 +175,9 @@ void Table::row(const std::vector<std::string>& cells, const std::string& classe
   for (size_t i = 0; i < cells.size(); ++i) {
     const bool number = std::find(numbers_.begin(), numbers_.end(), i) != numbers_.end();
     const std::string tag = i == 0 ? "th scope=\"row\"" : "td";
-    body_ += "<" + tag + (number ? " class=\"n\"" : "");
+    // Only words that no column has room for may be cut anywhere.
+    const bool wide = longest_word(cells[i]) > word_most;
+    body_ += "<" + tag + class_of(number ? (wide ? "n w" : "n") : (wide ? "w" : ""));
     if (i > 0 && is_long() && i < heads_.size()) {
       body_ += " data-h=\"" + escape(heads_[i]) + "\"";
     }

@@ -149,7 +149,7 @@ class LossChart {
       drawing.rect({from, above, to - from, bottom - above}, "band");
       drawing.line(from, above, to, above, "bandline");
       const bool on_right = from > (left_ + right_) / 2;
-      drawing.text(on_right ? to : from,
+      drawing.text(on_right ? to : std::max(from, left_ + 14),
                    above - 9,
                    "rounds " + std::to_string(curves_.first_void) + " to " +
                        std::to_string(curves_.last_void) + ": voided, computed again",

@@ -9,15 +9,16 @@ namespace lockstep::apps {
 namespace {
 
 /// How a bar looks; of two in one place the later here is shown.
-enum class Look : uint8_t { running, computed, again, audited, check, voided, lost };
-constexpr size_t looks = 7;
+enum class Look : uint8_t { running, computed, again, audited, unended, check, voided, lost };
+constexpr size_t looks = 8;
 
 const char* name_of(Look look) {
-  static constexpr const char* names[looks] = {"running when the run ended",
+  static constexpr const char* names[looks] = {"still running at the end",
                                                "computed",
-                                               "computed again (placed anew)",
+                                               "computed again",
                                                "computed and audited",
-                                               "an auditor computing it again",
+                                               "an audit that did not end",
+                                               "an audit",
                                                "voided by a conviction",
                                                "lost with its machine"};
   return names[static_cast<size_t>(look)];
@@ -25,7 +26,7 @@ const char* name_of(Look look) {
 
 const char* class_of(Look look) {
   static constexpr const char* names[looks] = {
-      "running", "computed", "again", "audited", "check", "voided", "lost"};
+      "running", "computed", "again", "audited", "unended", "check", "voided", "lost"};
   return names[static_cast<size_t>(look)];
 }
 
@@ -110,24 +111,48 @@ void add_runs(const RunRecord& record, uint64_t end, std::map<std::string, Row>&
   }
 }
 
+/// One after the other, like tasks: a bar begins when the auditor was drawn and the audit before
+/// was over. One that did not end is drawn first, so that it hides nothing.
+void add_audits(const RunRecord& record, uint64_t end, std::map<std::string, Row>& rows) {
+  std::map<std::string, uint64_t> free_at;
+  std::vector<const AuditRun*> audits;
+  audits.reserve(record.audits.size());
+  for (const AuditRun& audit : record.audits) {
+    audits.push_back(&audit);
+  }
+  const auto over = [&](const AuditRun& audit) { return audit.to_ms > 0 ? audit.to_ms : end; };
+  std::stable_sort(audits.begin(), audits.end(), [&](const AuditRun* a, const AuditRun* b) {
+    return std::pair(a->ended, over(*a)) < std::pair(b->ended, over(*b));
+  });
+  for (const AuditRun* audit : audits) {
+    const uint64_t to = over(*audit);
+    uint64_t from = std::min(audit->from_ms, to);
+    if (audit->ended) {
+      uint64_t& free = free_at[audit->auditor];
+      from = std::min(std::max(from, free), to);
+      free = to;
+    }
+    std::string tasks;
+    for (const std::string& task : audit->tasks) {
+      tasks += (tasks.empty() ? "" : ", ") + task;
+    }
+    const std::string outcome = !audit->ended   ? "not ended"
+                                : audit->agreed ? "agrees"
+                                                : "disagrees";
+    rows[audit->auditor].bars.push_back(
+        {static_cast<double>(from),
+         static_cast<double>(to),
+         audit->ended ? Look::check : Look::unended,
+         audit->auditor + " audits " + (audit->provider.empty() ? "a claim" : audit->provider) +
+             (tasks.empty() ? "" : " (" + shortened(tasks, 120) + ")") + ", " + text_of_time(from) +
+             " to " + text_of_time(to) + ": " + outcome});
+  }
+}
+
 std::vector<Row> rows_of(const RunRecord& record, uint64_t end) {
   std::map<std::string, Row> rows;
   add_runs(record, end, rows);
-  for (const AuditRun& audit : record.audits) {
-    const uint64_t to = audit.to_ms > 0 ? audit.to_ms : end;
-    std::string tasks;
-    for (const std::string& task : audit.tasks) {
-      tasks += (tasks.empty() ? "" : ", ") + task;
-    }
-    const std::string outcome = !audit.ended ? "cut short" : audit.agreed ? "agrees" : "disagrees";
-    rows[audit.auditor].bars.push_back(
-        {static_cast<double>(audit.from_ms),
-         static_cast<double>(to),
-         Look::check,
-         audit.auditor + " audits " + (audit.provider.empty() ? "a claim" : audit.provider) +
-             (tasks.empty() ? "" : " (" + shortened(tasks, 120) + ")") + ", " +
-             text_of_time(audit.from_ms) + " to " + text_of_time(to) + ": " + outcome});
-  }
+  add_audits(record, end, rows);
   for (const Mark& mark : record.marks) {
     rows[mark.machine].marks.push_back(&mark);
   }
@@ -252,7 +277,7 @@ class Gantt {
       const double second = static_cast<double>(i) * step;
       const double x = x_of(second * ms_per_second);
       drawing.line(x, top, x, bottom + 4, "grid");
-      drawing.text(x, bottom + 20, text_of_number(second, 1), i == 0 ? "s" : "s mid");
+      drawing.text(x, bottom + 20, text_of_number(second, 1), i == 0 && !is_wide_ ? "s" : "s mid");
     }
     drawing.text((left_ + right_) / 2, bottom + 40, "network time in seconds", "s mid");
   }

@@ -90,7 +90,7 @@ void put_slashes(const RunRecord& record, Known& known, Money& money) {
 void put_paid(const RunRecord& record, Known& known, Money& money) {
   for (const PaidRow& row : record.paid) {
     put(money.out, "work", row.provider, "f-blue", row.paid);
-    put(money.out, "work voided by another's lie", row.provider, "f-grey", row.paid_void);
+    put(money.out, "work that a lie voided", row.provider, "f-grey", row.paid_void);
     Amount& all = known[row.provider];
     all = plus(plus(all, row.paid), row.paid_void);
   }
@@ -193,9 +193,9 @@ class Flow {
  private:
   static constexpr double hub_height = 300;
   static constexpr double bar = 16;
-  static constexpr double left_x = 330;
-  static constexpr double hub_x = 490;
-  static constexpr double right_x = 660;
+  static constexpr double left_x = 320;
+  static constexpr double hub_x = 460;
+  static constexpr double right_x = 600;
 
   void side(Drawing& drawing, const Side& its, double hub_y) const {
     double hub = hub_y;
@@ -211,9 +211,9 @@ class Flow {
       drawing.rect({its.is_left ? left_x : right_x, y, bar, h}, line.kind, text);
       const double base = y + h / 2 + 5;
       if (its.is_left) {
-        drawing.text(left_x - 8, base, shortened(text, 50), "end");
+        drawing.text(left_x - 8, base, shortened(text, 46), "end");
       } else {
-        drawing.text(right_x + bar + 8, base, shortened(text, 56), "");
+        drawing.text(right_x + bar + 8, base, shortened(text, 62), "");
       }
       hub += share;
     }
@@ -237,7 +237,7 @@ std::string bars_of(const Money& money) {
         0, y, is_in ? "in: " + money.in_sum.print() : "out: " + money.out_sum.print(), "b");
     y += 22;
     for (const MoneyLine& line : is_in ? money.in : money.out) {
-      drawing.text(0, y, shortened(label_of(line), 34), "");
+      drawing.text(0, y, shortened(label_of(line), 36), "");
       drawing.text(narrow_width, y, shortened(line.amount.print(), 22), "s end");
       const double w = std::max(static_cast<double>(line.amount.nano()) * scale, 1.5);
       drawing.rect({0, y + 5, w, 10}, line.kind);

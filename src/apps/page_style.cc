@@ -31,11 +31,12 @@ padding:1px 5px;border-radius:4px;overflow-wrap:anywhere}
 .tag{display:inline-block;border-radius:999px;padding:2px 12px;font-weight:600;font-size:15px;
 background:var(--goodbg);color:var(--good)}
 .tag.bad{background:var(--badbg);color:var(--bad)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px;
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:10px;
 margin:16px 0;padding:0}
 .tiles div{border:1px solid var(--rule);border-radius:8px;padding:10px 12px}
 .tiles dt{color:var(--soft);font-size:14px}
-.tiles dd{margin:0;font-size:22px;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
+.tiles dd{margin:0;font-size:18px;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
+.tiles dd span{font-size:14px}
 .tiles dd small{display:block;font-size:13px;font-weight:400;color:var(--soft)}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0}
 dl.facts dt{color:var(--soft)}
@@ -48,10 +49,12 @@ summary{cursor:pointer;color:var(--blue);font-weight:600}
 table{border-collapse:collapse;width:100%;margin:8px 0;font-size:15px}
 caption{text-align:left;color:var(--soft);padding:4px 0;font-size:14px}
 th,td{text-align:left;padding:5px 12px 5px 0;border-bottom:1px solid var(--rule);
-vertical-align:top;font-weight:400;overflow-wrap:anywhere}
+vertical-align:top;font-weight:400;overflow-wrap:break-word}
+.w{overflow-wrap:anywhere}
 thead th{color:var(--soft);font-size:14px;overflow-wrap:normal}
 .n{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 tr.sum th,tr.sum td{font-weight:700;border-top:2px solid var(--ink)}
+tr.kept th,tr.kept td{font-weight:700;background:var(--goodbg);color:var(--good)}
 tr.off{color:var(--soft)}
 text{fill:var(--ink)}
 text.s{fill:var(--soft)}
@@ -75,6 +78,7 @@ text.good{fill:var(--good)}
 .voided{fill:url(#p-voided)}
 .lost{fill:url(#p-lost);stroke:var(--red);stroke-width:1}
 .running{fill:none;stroke:var(--blue);stroke-width:1}
+.unended{fill:none;stroke:var(--grey);stroke-width:1;stroke-dasharray:3 3}
 .check{fill:url(#p-check)}
 .f-blue{fill:var(--blue)}.f-teal{fill:var(--teal)}.f-amber{fill:var(--amber)}
 .f-green{fill:var(--good)}
@@ -94,7 +98,7 @@ section,header{padding:14px;border-radius:8px}
 h1{font-size:23px}
 .wide{display:none}.narrow{display:block}
 .tiles{grid-template-columns:1fr 1fr}
-.tiles dd{font-size:18px}
+.tiles dd{font-size:16px}
 dl.facts{display:block}
 dl.facts dd{margin:0 0 8px}
 table.long,.long tbody,.long tr,.long td,.long tbody th,.long caption{display:block;width:100%}

@@ -44,7 +44,7 @@ TEST(Page, IsWellFormedAndSelfContained) {
   EXPECT_LE(page.size(), page_bytes_max);
   for (const char* part : {"<h1>fashion-mnist</h1>",
                            "89.2 %",
-                           "lockstep verify out/receipt.json",
+                           "lockstep verify receipt.json",
                            "CLAIM FALSE",
                            "rounds 1 to 21: voided, computed again",
                            "step 40, operator 48, chunk 0, fold states",

@@ -104,12 +104,13 @@ std::vector<Mistake> mistakes() {
       {other_format("/d", 2, 1),
        Code::bad_folder,
        "/d: a newer version of lockstep wrote this folder: format 2, and this program writes 1. "
-       "update lockstep, or start with a new folder: lockstep up --data NEW_FOLDER [E808]"},
+       "update lockstep, or start with a new folder: lockstep up --network-dir NEW_FOLDER "
+       "[E808]"},
       {other_format("/d", 1, 2),
        Code::bad_folder,
        "/d: an older version of lockstep wrote this folder: format 1, and this program writes 2. "
-       "finish its jobs with the old version, or start with a new folder: lockstep up --data "
-       "NEW_FOLDER [E808]"},
+       "finish its jobs with the old version, or start with a new folder: lockstep up "
+       "--network-dir NEW_FOLDER [E808]"},
       {no_space("/d", 3 << 20),
        Code::disk_full,
        "/d: the disk is full: 3 MiB are left. make room (see: df -h), then start again: nothing "
@@ -132,7 +133,8 @@ std::vector<Mistake> mistakes() {
        "you like [E810]"},
       {interrupted_while_following("7f3a"),
        Code::cancelled,
-       "7f3a: you no longer follow the job, which goes on. follow it again: lockstep attach 7f3a; "
+       "7f3a: you no longer follow the job, which goes on. follow it again: lockstep run --attach "
+       "7f3a; "
        "end it: lockstep cancel 7f3a [E810]"},
       {unknown_command("runn", {"up", "run", "verify"}),
        Code::bad_option,

@@ -7,6 +7,7 @@
 #include "apps/network_folder.h"
 #include "apps/node_process.h"
 #include "apps/page.h"
+#include "apps/told_lines.h"
 #include "base/limits.h"
 #include "crypto/key_text.h"
 
@@ -40,6 +41,7 @@ class RequesterProcess {
     if (events_ == nullptr) {
       return refuse(Code::io_failed, "the record of events cannot be written", {}, folder);
     }
+    read_told(folder + events_file_name);
     const NodeFile& file = machine_.file();
     node_ = TRY(node::Requester::create({file.genesis,
                                          machine_.identity(),
@@ -74,8 +76,23 @@ class RequesterProcess {
   }
 
  private:
+  /// What an earlier life has told is not told again; where it was cut off a new line begins.
+  void read_told(const std::string& path) {
+    const auto lines = files_.read(path, events_bytes_max);
+    if (lines.ok()) {
+      told_ =
+          ToldLines(std::string_view(reinterpret_cast<const char*>(lines->data()), lines->size()));
+    }
+    if (told_.is_cut()) {
+      (void)std::fputc('\n', events_);
+    }
+  }
+
   void write_event(const std::string& text, json event) {
     event["text"] = text;
+    if (told_.is_repeat(event)) {
+      return;
+    }
     const std::string line = event.dump() + "\n";
     (void)std::fwrite(line.data(), 1, line.size(), events_);
     (void)std::fflush(events_);
@@ -204,6 +221,7 @@ class RequesterProcess {
   model::Job job_;
   std::optional<formats::Model> model_;
   std::FILE* events_ = nullptr;
+  ToldLines told_;
   uint64_t start_ms_ = 0;
   Report report_;
   std::unique_ptr<node::Requester> node_;

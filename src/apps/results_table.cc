@@ -68,7 +68,7 @@ void tell_table(const Report& report, const node::TableTold& table) {
     const bool chosen = table.chosen == i;
     report.tell(line_of(texts[i], widths) + (chosen ? "  <- kept" : ""),
                 "result",
-                {{"row", i}, {"cells", std::move(cells)}, {"kept", chosen}});
+                {{"row", i}, {"cells", std::move(cells)}, {"texts", texts[i]}, {"kept", chosen}});
   }
 }
 

@@ -1,13 +1,16 @@
 #include "apps/run.h"
 
-#include <csignal>
 #include <filesystem>
-#include <iostream>
 
+#include "apps/confirm.h"
+#include "apps/hints.h"
+#include "apps/interrupt.h"
 #include "apps/job_end.h"
 #include "apps/job_follower.h"
 #include "apps/job_input.h"
+#include "apps/jobs.h"
 #include "apps/node_process.h"
+#include "apps/recorder.h"
 #include "apps/requester_process.h"
 #include "apps/visit.h"
 #include "apps/wallet_files.h"
@@ -16,7 +19,6 @@
 #include "platform/data_dir.h"
 #include "platform/files.h"
 #include "platform/rocks.h"
-#include "platform/terminal.h"
 #include "prepare/prepare.h"
 
 namespace lockstep::apps {
@@ -27,13 +29,8 @@ namespace fs = std::filesystem;
 constexpr const char* owner_name = "you";
 constexpr uint32_t jobs_max = 100'000;
 
-volatile std::sig_atomic_t interrupted = 0;
-
-/// The first Ctrl-C is ours; a second one ends the command as always.
-void on_interrupt(int signal) {
-  interrupted = 1;
-  (void)std::signal(signal, SIG_DFL);
-}
+/// Less than this for a job's folder, and it is not begun.
+constexpr uint64_t disk_bytes_least = uint64_t{64} << 20;
 
 /// A folder for the next job of this name.
 Result<std::string> new_job_name(const NetworkFolder& network, const std::string& name) {
@@ -57,20 +54,45 @@ class Run {
     const model::JobSpec spec = TRY(read_job(files_, options_.job_path));
     const crypto::SecretKey owner = TRY(load_plain_key(network_.wallet_of(owner_name)));
     auto visit = TRY(Visit::begin(network_.file().genesis, network_.file().ledger));
+    TRY(check_disk());
     const std::string name = TRY(new_job_name(network_, spec.name));
-    const std::string folder = network_.job(name);
-    const crypto::SecretKey key = TRY(make_node_folder(folder));
-    TRY(prepare_in(folder, spec));
-    if (!options_.dry_run) {
-      const model::NodeConsent consent{owner.public_key(), model::Role::requester};
-      (void)TRY(visit->submit(owner, model::register_node(visit->state().network, key, consent)));
+    const auto started = start_in(network_.job(name), spec, owner, *visit);
+    if (!started.ok()) {
+      // Nothing runs there, and nothing was spent.
+      std::error_code ignored;
+      fs::remove_all(network_.job(name), ignored);
+      return started.error();
     }
-    TRY(write_node_json(folder, node_file(name, owner.public_key(), key.public_key())));
-    (void)TRY(network_.start(folder));
     return name;
   }
 
  private:
+  Result<void> check_disk() const {
+    const auto room = TRY(platform::disk_room(network_.path(), UINT64_MAX));
+    return room.left < disk_bytes_least ? Result<void>(no_space(network_.path(), room.left))
+                                        : Result<void>();
+  }
+  Result<void> start_in(const std::string& folder,
+                        const model::JobSpec& spec,
+                        const crypto::SecretKey& owner,
+                        Visit& visit) {
+    const crypto::SecretKey key = TRY(make_node_folder(folder));
+    TRY(check_interrupt());
+    TRY(prepare_in(folder, spec));
+    TRY(check_interrupt());
+    if (!options_.dry_run) {
+      const model::NodeConsent consent{owner.public_key(), model::Role::requester};
+      (void)TRY(visit.submit(owner, model::register_node(visit.state().network, key, consent)));
+    }
+    const std::string name = fs::path(folder).filename().string();
+    TRY(write_node_json(folder, node_file(name, owner.public_key(), key.public_key())));
+    TRY(check_interrupt());
+    if (options_.record) {
+      TRY(Recorder::switch_on(folder));
+    }
+    (void)TRY(network_.start(folder));
+    return {};
+  }
   Result<void> prepare_in(const std::string& folder, const model::JobSpec& spec) {
     auto store = TRY(platform::RocksKeyValue::open(folder + "/db"));
     store::Blobs blobs(*store, law::data_mode());
@@ -132,7 +154,7 @@ class Signer {
     const Amount escrow = TRY(escrow_of(*open));
     const crypto::SecretKey owner = TRY(load_plain_key(network_.wallet_of(owner_name)));
     TRY(check_funds(owner.public_key(), escrow));
-    TRY(confirm(escrow));
+    TRY(agree(options_.yes, "put " + escrow.print() + " into escrow"));
     const model::NetworkId id = model::network_id(network_.file().genesis);
     return model::sign(
         owner, {id, model::SignedKind::transaction, nonce}, codec::encode(transaction));
@@ -145,27 +167,12 @@ class Signer {
     const Amount balance =
         account == visit->state().accounts.end() ? Amount() : account->second.balance;
     if (balance < escrow) {
-      return refuse(Code::low_funds,
-                    "the job costs " + escrow.print() + ", and you have " + balance.print(),
-                    "lower the job's work or send money to this wallet");
-    }
-    return {};
-  }
-  Result<void> confirm(Amount escrow) const {
-    if (options_.yes) {
-      return {};
-    }
-    if (!platform::is_terminal(0)) {
-      return refuse(Code::bad_option,
-                    "nobody is there to agree to spend " + escrow.print(),
-                    "add --yes",
-                    "--yes");
-    }
-    std::cout << "put " << escrow.print() << " into escrow? [y/N] " << std::flush;
-    std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "y" && answer != "yes") {
-      return refuse(Code::cancelled, "nothing was spent", "the job can be run again");
+      return refuse(
+          Code::low_funds,
+          "the job costs " + escrow.print() + ", and you have " + balance.print(),
+          "ask for less in the job file, or get money to this wallet: lockstep wallet send "
+          "--to " +
+              std::string(owner_name));
     }
     return {};
   }
@@ -179,36 +186,55 @@ Exit follow(const RunOptions& options, const NetworkFolder& network, const std::
   JobFollower follower({network,
                         job,
                         options.json,
+                        options.dry_run,
                         options.out_folder,
                         [&signer](const model::Transaction& transaction, uint64_t nonce) {
                           return signer.sign(transaction, nonce);
                         }});
-  (void)std::signal(SIGINT, on_interrupt);
-  return follower.follow([] { return interrupted != 0; });
+  const Exit exit = follower.follow([] { return is_interrupted(); });
+  if (options.dry_run) {
+    std::error_code ignored;
+    (void)network.stop(network.job(job));
+    fs::remove_all(network.job(job), ignored);
+  }
+  return exit;
 }
 
 }  // namespace
 
 Exit run_job(const RunOptions& options) {
   const Report report(options.json);
+  watch_interrupts();
   const auto network = NetworkFolder::open(options.network);
   if (!network.ok()) {
-    return report.fail(network.error());
+    return report.fail(with_hint(network.error()));
+  }
+  // Before anything is prepared for nothing.
+  const auto can_agree = check_can_agree(options.yes || options.dry_run, "spend on a job");
+  if (!can_agree.ok()) {
+    return report.fail(can_agree.error());
   }
   const auto job = Run(options, *network, report).start();
   if (!job.ok()) {
-    return report.fail(job.error());
+    return report.fail(with_hint(with_neighbours(job.error())));
   }
   return follow(options, *network, *job);
 }
 
 Exit attach_job(const RunOptions& options, const std::string& name) {
   const Report report(options.json);
+  watch_interrupts();
   const auto network = NetworkFolder::open(options.network);
   if (!network.ok()) {
-    return report.fail(network.error());
+    return report.fail(with_hint(network.error()));
   }
-  return follow(options, *network, name);
+  const auto there = check_job(*network, name);
+  if (!there.ok()) {
+    return report.fail(there.error());
+  }
+  RunOptions attached = options;
+  attached.dry_run = false;  // what is there already is not thrown away
+  return follow(attached, *network, name);
 }
 
 }  // namespace lockstep::apps

@@ -14,6 +14,7 @@ struct RunOptions {
   int threads = 1;         // of the requester's own engine, for audits
   bool yes = false;        // spend without asking
   bool dry_run = false;    // offers and price, and nothing else
+  bool record = false;     // the requester writes down all it does
   bool json = false;
 };
 

@@ -69,6 +69,14 @@ struct Told {
   const json& event;
 };
 
+void add_opened(const Told& told) {
+  RunRecord& record = told.record;
+  record.job = record.job.empty() ? text_in(told.event, "job") : record.job;
+  record.tasks = record.tasks == 0 ? count_in(told.event, "tasks") : record.tasks;
+  record.operations =
+      record.operations == 0 ? count_in(told.event, "operations") : record.operations;
+}
+
 void add_plan(const Told& told) {
   told.record.job = text_in(told.event, "job");
   told.record.tasks = count_in(told.event, "tasks");
@@ -193,6 +201,12 @@ void add_auditor(const Told& told) {
   audit.auditor = text_in(told.event, "auditor");
   audit.from_ms = told.time_ms;
   audit.tasks = told.record.drawn[audit.claim];
+  audit.provider = told.record.claimants[audit.claim];
+  for (AuditRun& before : told.record.audits) {
+    if (before.claim == audit.claim && !before.ended && before.to_ms == 0) {
+      before.to_ms = told.time_ms;  // it lapsed: somebody else was drawn
+    }
+  }
   told.record.audits.push_back(std::move(audit));
 }
 
@@ -219,12 +233,24 @@ void end_audit(const Told& told, bool agreed) {
   found->to_ms = told.time_ms;
   found->ended = true;
   found->agreed = agreed;
-  found->provider = text_in(told.event, "provider");
+  const std::string provider = text_in(told.event, "provider");
+  found->provider = provider.empty() ? found->provider : provider;
   found->paid = amount_in(told.event, "paid");
   for (const std::string& task : found->tasks) {
     if (TaskRun* const run = run_on(told.record, task, found->provider); run != nullptr) {
       run->audited = true;
     }
+  }
+}
+
+/// What the ledger's books say of an audit; the word that it agreed has said it before.
+void add_audit_paid(const Told& told) {
+  const std::string claim = text_in(told.event, "claim");
+  auto& audits = told.record.audits;
+  const auto found = std::find_if(
+      audits.rbegin(), audits.rend(), [&](const AuditRun& audit) { return audit.claim == claim; });
+  if (found != audits.rend() && found->paid == Amount()) {
+    found->paid = amount_in(told.event, "paid");
   }
 }
 
@@ -296,6 +322,11 @@ void end_dispute(const Told& told, bool convicted) {
     return;
   }
   told.record.marks.push_back({told.time_ms, row->claimant, MarkKind::convicted});
+  for (AuditRun& audit : told.record.audits) {
+    if (audit.provider == row->claimant && !audit.ended && audit.to_ms == 0) {
+      audit.to_ms = told.time_ms;  // nobody needs it any more
+    }
+  }
   if (TaskRun* const run = run_on(told.record, row->task, row->claimant); run != nullptr) {
     run->convicted = true;
   }
@@ -358,13 +389,25 @@ void add_error(const Told& told) {
   told.record.failed = what.empty() ? "the run failed" : what;
 }
 
+void add_results(const Told& told) {
+  told.record.result_columns = texts_in(told.event, "columns");
+  told.record.results.clear();
+}
+
+void add_result(const Told& told) {
+  told.record.results.push_back({texts_in(told.event, "texts"), flag_in(told.event, "kept")});
+}
+
 using Adder = void (*)(const Told&);
 const std::map<std::string, Adder>& adders() {
   static const std::map<std::string, Adder> all = {
       {"plan", add_plan},
+      {"job_opened", add_opened},
       {"offer", add_offer},
       {"price", add_price},
       {"round", add_round},
+      {"results", add_results},
+      {"result", add_result},
       {"task_placed", add_placed},
       {"task_delivered", add_delivered},
       {"task_accepted", add_accepted},
@@ -374,10 +417,12 @@ const std::map<std::string, Adder>& adders() {
       {"draw",
        [](const Told& told) {
          told.record.drawn[text_in(told.event, "claim")] = texts_in(told.event, "names");
+         told.record.claimants[text_in(told.event, "claim")] = text_in(told.event, "provider");
        }},
       {"auditor", add_auditor},
       {"audit_agreed", [](const Told& told) { end_audit(told, true); }},
       {"audit_disagreed", [](const Told& told) { end_audit(told, false); }},
+      {"audit_paid", add_audit_paid},
       {"challenge", add_challenge},
       {"question", [](const Told& told) { add_step(told, true); }},
       {"answer", [](const Told& told) { add_step(told, false); }},
@@ -406,13 +451,46 @@ const std::map<std::string, Adder>& adders() {
 
 }  // namespace
 
+/// A requester that was started again tells again what its ledger and its book tell it. What a life
+/// tells twice happened twice.
+bool RunRecord::is_told_before(const std::string& name, const json& event) {
+  if (name == "round") {
+    const uint64_t number = count_in(event, "round");
+    const auto last = std::find_if(rounds.rbegin(), rounds.rend(), [&](const RoundLoss& round) {
+      return round.round == number;
+    });
+    return lives_ > 1 && voids_in_life_ == 0 && last != rounds.rend() &&
+           maybe_number(event, "loss") == last->loss;
+  }
+  static const std::set<std::string> without_block = {"offer", "paid", "account", "void"};
+  if (!event.contains("block") && !without_block.contains(name)) {
+    return false;
+  }
+  json bare = event;
+  bare.erase("time_ms");
+  bare.erase("text");
+  const std::string key =
+      name + bare.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  told_.insert(key);
+  return told_before_.contains(key);
+}
+
 void RunRecord::add(uint64_t time_ms, const std::string& name, const json& event) {
-  const auto adder = adders().find(name);
-  if (adder == adders().end() || !event.is_object()) {
+  if (name == "story_begins") {
+    base_ms_ = last_ms;
+    ++lives_;
+    voids_in_life_ = 0;
+    told_before_.merge(told_);
     return;
   }
-  last_ms = std::max(last_ms, time_ms);
-  adder->second({*this, time_ms, event});
+  const auto adder = adders().find(name);
+  if (adder == adders().end() || !event.is_object() || is_told_before(name, event)) {
+    return;
+  }
+  voids_in_life_ += name == "void" ? 1 : 0;
+  const uint64_t now = time_ms + std::min(base_ms_, UINT64_MAX - time_ms);
+  last_ms = std::max(last_ms, now);
+  adder->second({*this, now, event});
 }
 
 RunRecord record_of(const std::string& lines) {

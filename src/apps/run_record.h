@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,7 @@ struct TaskRun {
 struct AuditRun {
   std::string claim, auditor, provider;
   std::vector<std::string> tasks;
-  uint64_t from_ms = 0, to_ms = 0;  // to 0: never ended
+  uint64_t from_ms = 0, to_ms = 0;  // to 0: never ended; not ended but with a to: lapsed
   bool ended = false, agreed = false;
   Amount paid;
 };
@@ -37,6 +38,11 @@ struct RoundLoss {
   double loss = 0;  // may be no number
   bool again = false;
   uint64_t time_ms = 0;
+};
+/// A row of the job's results table.
+struct ResultRow {
+  std::vector<std::string> cells;
+  bool kept = false;
 };
 struct OfferRow {
   std::string provider, price, device, region, outcome;
@@ -102,6 +108,8 @@ struct RunRecord {
   std::optional<Settled> settlement;
   std::vector<OfferRow> offers;
   std::vector<RoundLoss> rounds;
+  std::vector<std::string> result_columns;
+  std::vector<ResultRow> results;
   std::vector<TaskRun> runs;
   std::vector<AuditRun> audits;
   std::vector<Mark> marks;
@@ -116,7 +124,15 @@ struct RunRecord {
   std::map<std::string, size_t> run_by_id;                // run of a task id
   std::map<std::string, size_t> run_by_task;              // the latest
   std::map<std::string, std::vector<std::string>> drawn;  // by claim: names of tasks
+  std::map<std::string, std::string> claimants;           // by claim
   uint64_t last_ms = 0;                                   // of the latest event
+
+ private:
+  bool is_told_before(const std::string& name, const nlohmann::json& event);
+
+  uint64_t base_ms_ = 0;  // when the present life of the requester began
+  uint64_t lives_ = 0, voids_in_life_ = 0;
+  std::set<std::string> told_, told_before_;  // in this life, in earlier ones
 };
 
 /// From a log of events, one JSON object a line; its times are their "time_ms".

@@ -5,9 +5,12 @@
 #include <filesystem>
 
 #include "apps/job_input.h"
+#include "apps/page.h"
+#include "apps/page_table.h"
 #include "apps/results_table.h"
 #include "apps/sim_run.h"
 #include "apps/small_job.h"
+#include "apps/test_page.h"
 #include "apps/verify.h"
 #include "law/roots.h"
 #include "prepare/prepare.h"
@@ -164,8 +167,24 @@ TEST(ResultsTable, IsAlignedAndMarksWhatWasKept) {
   EXPECT_EQ(told[2].first, "    0.00005       81.26  <- kept");
   EXPECT_EQ(told[2].second["event"], "result");
   EXPECT_EQ(told[2].second["cells"], nlohmann::json::parse("[\"0.00005\", 81.257]"));
+  EXPECT_EQ(told[2].second["texts"], nlohmann::json::parse("[\"0.00005\", \"81.26\"]"));
   EXPECT_EQ(told[2].second["kept"], true);
   EXPECT_EQ(told[1].second["kept"], false);
+
+  apps::RunRecord record;
+  EXPECT_EQ(apps::results_section(record), "");
+  EXPECT_NE(apps::write_page(record).find("id=\"loss-part\""), std::string::npos);
+  for (const auto& [text, event] : told) {
+    record.add(1, event.at("event").get<std::string>(), event);
+  }
+  const std::string page = apps::write_page(record);
+  EXPECT_EQ(apps::fault_of(page), "");
+  EXPECT_EQ(page.find("id=\"loss-part\""), std::string::npos) << "there is no line of training";
+  const size_t kept = page.find("<tr class=\"kept\"");
+  ASSERT_NE(kept, std::string::npos);
+  EXPECT_GT(page.find("0.00005"), kept);
+  EXPECT_LT(page.find(">9.50<"), kept);
+  EXPECT_NE(page.find(">81.26<"), std::string::npos);
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "apps/teller.h"
 
 #include <algorithm>
-#include <set>
 
 #include "apps/receipt_file.h"
 #include "judge/dispute.h"
+#include "plan/kind.h"
 
 namespace lockstep::apps {
 namespace {
@@ -151,7 +151,7 @@ std::string Teller::task_name(const model::ClaimId& claim, uint32_t task) const 
     return "task " + std::to_string(task);
   }
   const auto assignment = codec::decode<model::Assignment>(posted->entries[task].assignment.body);
-  return assignment.ok() ? apps::name_of(model::tag_of(*assignment)) : "unknown";
+  return assignment.ok() ? plan::name_of(job_, model::tag_of(*assignment)) : "unknown";
 }
 
 void Teller::on_notice(const node::Notice& notice) {
@@ -183,11 +183,11 @@ void Teller::tell(const node::TaskDeclined& declined) {
   const std::string who = view_.name_of(declined.node);
   const std::string why = readable(declined.reason);
   const bool is_new = std::exchange(declined_[declined.node], why) != why;
-  report_.tell(is_new ? "declined: " + who + " does not do " + apps::name_of(declined.task) + " (" +
-                            why + "); placed again"
+  report_.tell(is_new ? "declined: " + who + " does not do " + plan::name_of(job_, declined.task) +
+                            " (" + why + "); placed again"
                       : "",
                "task_declined",
-               {{"machine", who}, {"task", apps::name_of(declined.task)}, {"reason", why}});
+               {{"machine", who}, {"task", plan::name_of(job_, declined.task)}, {"reason", why}});
 }
 
 void Teller::tell(const node::OffersRanked& offers) const {
@@ -261,7 +261,7 @@ void Teller::tell(const node::RoundFinished& round) const {
 void Teller::tell(const node::LeaseLost& lost) const {
   std::string names;
   for (const model::TaskTag& tag : lost.tasks) {
-    names += (names.empty() ? "" : ", ") + apps::name_of(tag);
+    names += (names.empty() ? "" : ", ") + plan::name_of(job_, tag);
   }
   const std::string who = view_.name_of(lost.node);
   const std::string why = lost.silent_ms == 0
@@ -276,7 +276,7 @@ void Teller::tell(const node::WorkVoided& undone) const {
   std::vector<std::string> names;
   names.reserve(undone.tags.size());
   for (const model::TaskTag& tag : undone.tags) {
-    names.push_back(apps::name_of(tag));
+    names.push_back(plan::name_of(job_, tag));
   }
   report_.tell(
       "void: " + std::to_string(undone.tasks) + " finished tasks" +
@@ -291,7 +291,7 @@ void Teller::tell(const node::TaskPlaced& placed) const {
   report_.tell({},
                "task_placed",
                {{"id", to_hex(placed.id.hash.view())},
-                {"task", apps::name_of(placed.tag)},
+                {"task", plan::name_of(job_, placed.tag)},
                 {"machine", view_.name_of(placed.node)}});
 }
 
@@ -342,7 +342,8 @@ void Teller::tell_event(const node::LedgerNews& news, const ledger::AuditorDrawn
                 {"auditor", view_.name_of(drawn.auditor)}});
 }
 
-void Teller::tell_event(const node::LedgerNews& news, const ledger::AuditAgreed& agreed) const {
+void Teller::tell_event(const node::LedgerNews& news, const ledger::AuditAgreed& agreed) {
+  audits_told_.insert(agreed.claim);
   report_.tell("audit: " + view_.name_of(agreed.auditor) + " agrees with " +
                    provider_of(agreed.claim) + ", paid " + agreed.paid.print(),
                "audit_agreed",
@@ -502,6 +503,7 @@ void Teller::tell_event(const node::LedgerNews& news, const ledger::DisputeEnded
                 {"answers", ended.answers},
                 {"proof_bytes", ended.proof_bytes}});
   disputes_.erase({ended.claim, ended.task});
+  tell_audits();
 }
 
 void Teller::tell_event(const node::LedgerNews& news, const ledger::Slashed& slashed) const {
@@ -528,6 +530,18 @@ void Teller::tell_event(const node::LedgerNews& news, const ledger::JobSettled& 
   }
 }
 
+void Teller::tell_event(const node::LedgerNews& news, const ledger::JobOpened& opened) const {
+  const auto job = state().jobs.find(opened.job);
+  if (job != state().jobs.end() && requester_->job_id() && opened.job == *requester_->job_id()) {
+    report_.tell({},
+                 "job_opened",
+                 {{"block", news.height},
+                  {"job", job_.name},
+                  {"tasks", job->second.terms.tasks},
+                  {"operations", job->second.terms.operations}});
+  }
+}
+
 /// Of owners that have a node: balance and stake together, as the network began and now.
 void Teller::tell_accounts() const {
   const ledger::State& now = state();
@@ -551,6 +565,25 @@ void Teller::tell_accounts() const {
                   {"role", name_of(node.role)},
                   {"before", before.print()},
                   {"after", all(after->second)}});
+  }
+}
+
+/// Some are paid without a word of the ledger: who had committed when the claim was convicted, and
+/// the part of an audit that agreed where another did not. The books of claims are closed when the
+/// job is settled, so this is said as soon as a dispute ends.
+void Teller::tell_audits() {
+  const ledger::State& now = state();
+  for (const auto& [claim_id, money] : now.audits) {
+    const auto claim = now.claims.find(claim_id);
+    if (claim != now.claims.end() && claim->second.job == requester_->job_id() &&
+        money.paid > Amount() && audits_told_.insert(claim_id).second) {
+      report_.tell({},
+                   "audit_paid",
+                   {{"claim", to_hex(claim_id.hash.view())},
+                    {"auditor", view_.name_of(claim->second.audit.auditor)},
+                    {"provider", provider_of(claim_id)},
+                    {"paid", money.paid.print()}});
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 
 #include "apps/report.h"
 #include "env/clock.h"
@@ -26,6 +27,8 @@ class Teller final {
   void watch(const node::Requester& requester, TellerView view) {
     requester_ = &requester;
     view_ = std::move(view);
+    // One that was started again tells its story again, by a clock that begins again.
+    report_.aside({}, "story_begins", {{"clock_ns", clock_.now_ns()}});
   }
   void on_notice(const node::Notice& notice);
 
@@ -45,8 +48,9 @@ class Teller final {
   void tell(const node::TaskDeclined& declined);
   void tell(const node::TaskPlaced& placed) const;
   void tell(const node::LedgerNews& news);
+  void tell_event(const node::LedgerNews& news, const ledger::JobOpened& opened) const;
   void tell_event(const node::LedgerNews& news, const ledger::ClaimDrawn& drawn) const;
-  void tell_event(const node::LedgerNews& news, const ledger::AuditAgreed& agreed) const;
+  void tell_event(const node::LedgerNews& news, const ledger::AuditAgreed& agreed);
   void tell_event(const node::LedgerNews& news, const ledger::AuditDisagreed& disagreed) const;
   void tell_event(const node::LedgerNews& news, const ledger::DisputeOpened& opened);
   void tell_event(const node::LedgerNews& news, const ledger::Asked& asked) const;
@@ -59,6 +63,7 @@ class Teller final {
   void tell_event(const node::LedgerNews& news, const ledger::TransactionFailed& failed) const;
   template <class Other>
   void tell_event(const node::LedgerNews&, const Other&) const {}
+  void tell_audits();
   void tell_proof(const node::LedgerNews& news, const ledger::DisputeEnded& ended);
   [[nodiscard]] std::string provider_of(const model::ClaimId& claim) const;
   [[nodiscard]] std::string task_name(const model::ClaimId& claim, uint32_t task) const;
@@ -72,6 +77,7 @@ class Teller final {
   TellerView view_;
   std::optional<node::JobFinished> finished_;
   std::map<crypto::PublicKey, std::string> declined_;       // the last reason of each machine
+  std::set<model::ClaimId> audits_told_;                    // what their auditors were paid
   std::map<ledger::DisputeKey, ledger::Dispute> disputes_;  // as last seen
 };
 

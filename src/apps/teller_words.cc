@@ -1,23 +1,11 @@
 // How tasks, hashes and units of work are written for people.
 #include "apps/teller.h"
+#include "plan/kind.h"
 
 namespace lockstep::apps {
 
-using model::TaskKind;
-
 std::string name_of(const model::TaskTag& tag) {
-  const std::string round = " of round " + std::to_string(tag.round + 1);
-  switch (tag.kind) {
-    case TaskKind::lane:
-      return "lane " + std::to_string(tag.part + 1) + round;
-    case TaskKind::merge:
-      return "merge" + round;
-    case TaskKind::evaluate:
-      return "evaluation " + std::to_string(tag.part + 1);
-    case TaskKind::sum:
-      return "sum";
-  }
-  return "unknown";
+  return plan::name_of(tag);
 }
 
 std::string exact_units(uint64_t operations) {

@@ -14,7 +14,10 @@ struct UpOptions {
   std::string listen = "127.0.0.1:0";  // of the ledger; port 0 is any that is free
   bool demo = false;                   // one provider lies, one is killed in the middle of a job
   bool honest = false;                 // of a demo: nobody lies and nobody is killed
+  bool record = false;                 // nodes that are started write down all they do
   bool json = false;
+  bool metrics = false;  // of whoever is started
+  std::string log_level = "info";
 };
 
 /// Makes the network where there is none, and starts whoever does not run.

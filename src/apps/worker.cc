@@ -1,5 +1,7 @@
 #include "apps/worker.h"
 
+#include <new>
+
 #include "node/work.h"
 
 namespace lockstep::apps {
@@ -7,7 +9,9 @@ namespace lockstep::apps {
 Worker::Worker(Setup setup, store::Blobs& blobs, env::Clock& clock, OnDone on_done)
     : blobs_(&blobs),
       cheat_(std::move(setup.cheat)),
-      runner_(blobs, clock, setup.engine),
+      clock_(&clock),
+      engine_(setup.engine),
+      runner_(std::in_place, blobs, clock, setup.engine),
       on_done_(std::move(on_done)),
       thread_([this] { run(); }) {}
 
@@ -49,9 +53,32 @@ std::unique_ptr<Worker::Queued> Worker::next() {
   return queued;
 }
 
+void Worker::renew_runner() {
+  const exec::Meter last = runner_->meter();
+  spent_.compute_ns += last.compute_ns;
+  spent_.hash_ns += last.hash_ns;
+  runner_.reset();  // before another one is made: that is what gives memory back
+  runner_.emplace(*blobs_, *clock_, engine_);
+}
+
+node::WorkDone Worker::attempt(const node::RunTask& work) {
+  constexpr int tries = 2;
+  for (int i = 0; i < tries; ++i) {
+    try {
+      return node::do_work(*runner_, work);
+    } catch (const std::bad_alloc&) {
+      renew_runner();
+    }
+  }
+  return {work.id,
+          refuse(Code::no_offer,
+                 "the task takes more memory than this machine lends",
+                 "choose a machine that lends more")};
+}
+
 void Worker::run() {
   while (const auto queued = next()) {
-    node::WorkDone done = node::do_work(runner_, queued->work);
+    node::WorkDone done = attempt(queued->work);
     if (cheat_) {
       const auto lied = cheat_->alter(queued->work, done, *blobs_);
       if (!lied.ok()) {
@@ -60,7 +87,9 @@ void Worker::run() {
     }
     {
       const std::lock_guard lock(mutex_);
-      meter_ = runner_.meter();
+      meter_ = runner_->meter();
+      meter_.compute_ns += spent_.compute_ns;
+      meter_.hash_ns += spent_.hash_ns;
     }
     on_done_(std::move(done));
   }

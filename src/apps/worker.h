@@ -1,4 +1,5 @@
-// The thread of a node's machine that runs tensor tasks, one after the other.
+// The thread of a node's machine that runs tensor tasks, one after the other. A task for which
+// there is not enough memory fails; the thread goes on.
 #pragma once
 
 #include <condition_variable>
@@ -40,11 +41,17 @@ class Worker {
     node::RunTask work;
   };
   void run();
+  /// Where memory runs out, once more without what the runner keeps of other tasks.
+  node::WorkDone attempt(const node::RunTask& work);
+  void renew_runner();
   [[nodiscard]] std::unique_ptr<Queued> next();
 
   store::Blobs* blobs_;
   std::optional<sim::Cheat> cheat_;
-  exec::TensorRunner runner_;  // the thread's alone
+  env::Clock* clock_;
+  tensor::Options engine_;
+  std::optional<exec::TensorRunner> runner_;  // the thread's alone
+  exec::Meter spent_;                         // by earlier runners
   OnDone on_done_;
   mutable std::mutex mutex_;
   std::condition_variable wakes_;

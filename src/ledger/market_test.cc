@@ -329,6 +329,33 @@ TEST(OpenJob, Refusals) {
   EXPECT_EQ(refusal(world, world.requester.node, world.terms()), Code::not_allowed);
 }
 
+TEST(OpenJob, EachHasAnAnchorOfItsOwn) {
+  World world;
+  const model::OpenJob first = world.terms(100'000);
+  const JobId job = world.open_job(first);
+  model::OpenJob second = world.terms(100'000);
+  EXPECT_NE(second.preimages, first.preimages);
+  second.name = "another";
+  second.preimages = first.preimages;
+  EXPECT_EQ(refusal(world, world.requester.owner, second), Code::already_there);
+  // A job that is over has shown its preimages: its anchor is used up for good.
+  world.must(world.requester.node, model::CloseJob{job});
+  world.wait(20'000);
+  ASSERT_EQ(world.job(job).status, JobStatus::settled);
+  EXPECT_EQ(refusal(world, world.requester.owner, second), Code::already_there);
+  EXPECT_EQ(world.state().jobs.size(), 1U);
+  // Nobody can take it away from others by naming it first.
+  const test::Party rival = world.providers[2];
+  const crypto::SecretKey node = some_key(98);
+  world.must(rival.owner, world.registration({rival.owner, node}, model::Role::requester));
+  model::OpenJob copied = first;
+  copied.requester = node.public_key();
+  world.must(rival.owner, copied);
+  second.preimages = world.terms().preimages;
+  world.open_job(second);
+  EXPECT_EQ(world.state().jobs.size(), 3U);
+}
+
 class OpenLease : public testing::Test {
  protected:
   std::optional<Code> take(const model::Signed& quote) {

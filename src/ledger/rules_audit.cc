@@ -246,6 +246,9 @@ Amount accept(Turn& turn, const ClaimId& id, const std::vector<uint32_t>& agreed
   Claim& claim = turn.state.claims.at(id);
   for (const uint32_t place : agreed) {
     Task& task = claim.tasks[place];
+    if (task.status == TaskStatus::unavailable) {
+      continue;  // it gave way to work that was signed for
+    }
     task.available = true;
     if (claim.audit.phase != AuditPhase::unopened) {
       continue;

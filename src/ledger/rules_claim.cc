@@ -275,6 +275,9 @@ void note_reads(State& state, const PublicKey& owner, const std::vector<Task>& t
       continue;
     }
     for (Task& task : claim.tasks) {
+      if (task.status == TaskStatus::unavailable) {
+        continue;  // it gave way to work that was signed for, and is not paid any more
+      }
       task.available = task.available || read.contains(task.id);
       task.vouched = task.vouched || read.contains(task.id);
     }

@@ -75,6 +75,15 @@ Result<void> check_terms(const State& state, const model::OpenJob& terms) {
   return {};
 }
 
+/// Its preimages are shown to all while a job runs, and stay known: those of a later job with the
+/// same anchor could be told beforehand. An anchor also tells a requester which job is which.
+bool is_anchor_used(const State& state, const model::OpenJob& terms) {
+  return std::any_of(state.jobs.begin(), state.jobs.end(), [&](const auto& entry) {
+    const model::OpenJob& other = entry.second.terms;
+    return other.requester == terms.requester && other.preimages == terms.preimages;
+  });
+}
+
 /// The registered node behind a quote, which must be good now for this job.
 Result<Node> check_quote(const State& state,
                          const Job& job,
@@ -199,6 +208,11 @@ Result<void> apply(Turn& turn, const Signer& signer, const model::OpenJob& body)
     return refuse(Code::not_allowed, "the job's node is no requester of the signer");
   }
   TRY(check_terms(state, body));
+  if (is_anchor_used(state, body)) {
+    return refuse(Code::already_there,
+                  "the requester has a job with this anchor of preimages",
+                  "make a chain of preimages for each job");
+  }
   Job job;
   job.work_price = TRY(model::price_of(body.operations, body.price_per_unit));
   job.audit_budget = TRY(model::audit_budget(job.work_price, body.share_millionths, body.tasks));

@@ -34,7 +34,7 @@ class AuditWorld : public World {
     return party;
   }
   Events reveal(const JobId& id) {
-    return must(requester.node, model::RevealPreimage{id, requester_chain()[job(id).revealed + 1]});
+    return must(requester.node, model::RevealPreimage{id, chain_of(id)[job(id).revealed + 1]});
   }
   /// Honest-looking work of the first provider.
   [[nodiscard]] std::vector<Work> some_works(uint32_t count, uint32_t first_part = 0) const {

@@ -176,8 +176,9 @@ class Crowd {
     const auto found = world.state().jobs.find(id);
     const uint64_t known = found == world.state().jobs.end() ? 0 : found->second.revealed;
     const uint64_t next = random_.chance(8) ? random_.below(50) : known + 1;
-    return {or_any(world.requester.node),
-            model::RevealPreimage{id, World::requester_chain().at(next)}};
+    const auto& chain =
+        found == world.state().jobs.end() ? World::requester_chain() : world.chain_of(id);
+    return {or_any(world.requester.node), model::RevealPreimage{id, chain.at(next)}};
   }
 
   /// The roots an auditor finds: the claimed ones, or now and then others.

@@ -226,7 +226,7 @@ inline std::pair<crypto::SecretKey, model::Transaction> Stage::transaction_of(
               model::PostClaim{leases_.at(i), {works_[i].entry(i > 0 || !play_.unsigned_work)}}};
     case Act::reveal:
       return {requester.node,
-              model::RevealPreimage{job_id(), requester_chain().at(job(job_id()).revealed + 1)}};
+              model::RevealPreimage{job_id(), chain_of(job_id()).at(job(job_id()).revealed + 1)}};
     case Act::commit: {
       const crypto::SecretKey& key = key_of(audit(id).auditor);
       return {key, commit(id, key, {truths_[i]})};

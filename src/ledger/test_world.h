@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "base/check.h"
 #include "base/test_random.h"
@@ -200,10 +201,12 @@ class World {
     terms.tasks = 100;
     terms.price_per_unit = lks(1'000'000);
     terms.share_millionths = share;
-    terms.preimages = requester_chain()[0];
+    terms.preimages = requester_chain(state().jobs.size())[0];
     return terms;
   }
-  JobId open_job(const model::OpenJob& terms) {
+  /// With an anchor of its own, whatever the terms say.
+  JobId open_job(model::OpenJob terms) {
+    terms.preimages = requester_chain(state().jobs.size())[0];
     return find<JobOpened>(must(requester.owner, terms))->job;
   }
   [[nodiscard]] model::Quote quote(const Party& provider) const {
@@ -300,9 +303,25 @@ class World {
     static const std::vector<Hash> chain = model::preimage_chain(some_hash(7), 40'000);
     return chain;
   }
-  static const std::vector<Hash>& requester_chain() {
-    static const std::vector<Hash> chain = model::preimage_chain(some_hash(8), 1000);
-    return chain;
+  /// Of its job number `number` (from 0): each has a chain of its own.
+  static const std::vector<Hash>& requester_chain(size_t number = 0) {
+    static std::map<size_t, std::vector<Hash>> chains;
+    const auto [chain, fresh] = chains.try_emplace(number);
+    if (fresh) {
+      codec::Writer writer;
+      writer.hash(some_hash(8));
+      writer.number(static_cast<uint64_t>(number));
+      chain->second = model::preimage_chain(
+          crypto::hash(crypto::Mode::derive("test chain"), writer.bytes()), 1000);
+    }
+    return chain->second;
+  }
+  [[nodiscard]] const std::vector<Hash>& chain_of(const JobId& id) const {
+    size_t number = 0;
+    while (requester_chain(number)[0] != job(id).terms.preimages) {
+      ++number;
+    }
+    return requester_chain(number);
   }
 
  private:

@@ -130,6 +130,11 @@ TEST_F(Void, UnreadWorkGivesWayToWorkThatWasRead) {
   EXPECT_EQ(state.leases.at(lease_b).pending, Amount());
   EXPECT_EQ(state.leases.at(lease_a).pending, price(60));
   EXPECT_EQ(state.sum().value(), state.total);
+  // Nor does it come back when somebody reads it after all.
+  id = ClaimId{some_hash(53)};
+  const Work reader = world.work(lease_a, a, {.part = 3, .steps = 10, .reads = {unread.id}});
+  ASSERT_TRUE(post(lease_a, {reader}).ok());
+  EXPECT_FALSE(state.claims.at(first).tasks.at(0).available);
   // Read work does not give way.
   id = ClaimId{some_hash(52)};
   const Work more = world.work(lease_b, b, {.part = 2, .steps = 60, .reads = {}});

@@ -348,14 +348,15 @@ TEST(Links, ANodeThatDoesNotReadHoldsLittle) {
   EXPECT_EQ(reader.arrived.size(), number + taken);
 }
 
-TEST(Priority, OnlyBlobDataIsBulkAndOnlyBlocksAreOrdinary) {
+TEST(Priority, OnlyBlobDataIsBulkAndOnlyWhatTheLedgerSendsIsOrdinary) {
   std::array<size_t, priorities> seen{};
   const auto see = [&]<size_t... index>(std::index_sequence<index...>) {
     (++seen.at(index_of(priority_of(Message(std::in_place_index<index>)))), ...);
   };
   see(std::make_index_sequence<std::variant_size_v<Message>>());
-  EXPECT_EQ(seen[0], std::variant_size_v<Message> - 1) << "a missing blob is said at once";
+  EXPECT_EQ(seen[0], std::variant_size_v<Message> - 2) << "a missing blob is said at once";
   EXPECT_EQ(priority_of(Blocks{}), Priority::ordinary);
+  EXPECT_EQ(priority_of(GiveGenesis{}), Priority::ordinary);
   GiveBlob piece;
   piece.answer = BlobAnswer::piece;
   EXPECT_EQ(priority_of(piece), Priority::bulk);

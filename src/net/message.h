@@ -162,6 +162,23 @@ struct GiveBlob {
   }
 };
 
+/// To the sequencer, by who wants to join: what does the network start from?
+struct AskGenesis {
+  template <class Self, class Visit>
+  static void each(Self& /*self*/, Visit&& visit) {
+    visit();
+  }
+};
+/// Canonical bytes of a model::Genesis. Its hash is the network's id: who asked knows that by the
+/// certificate of the ledger's node, and checks it.
+struct GiveGenesis {
+  Bytes genesis;
+  template <class Self, class Visit>
+  static void each(Self& self, Visit&& visit) {
+    visit(self.genesis);
+  }
+};
+
 using Message = std::variant<SubmitTransaction,
                              FollowBlocks,
                              Blocks,
@@ -174,6 +191,8 @@ using Message = std::variant<SubmitTransaction,
                              GiveVoucher,
                              Alive,
                              AskBlob,
-                             GiveBlob>;
+                             GiveBlob,
+                             AskGenesis,
+                             GiveGenesis>;
 
 }  // namespace lockstep::net

@@ -47,8 +47,10 @@ TEST(Message, KindsKeepTheirNumbers) {
   EXPECT_EQ(codec::encode(Message(SubmitTransaction{})).front(), 0);
   EXPECT_EQ(codec::encode(Message(Blocks{})).front(), 2);
   EXPECT_EQ(codec::encode(Message(GiveBlob{})).front(), 12);
-  EXPECT_EQ(std::variant_size_v<Message>, 13U);
-  EXPECT_FALSE(codec::decode<Message>(Bytes{13}).ok());
+  EXPECT_EQ(to_hex(codec::encode(Message(AskGenesis{}))), "0d");
+  EXPECT_EQ(to_hex(codec::encode(Message(GiveGenesis{{7}}))), "0e0100000007");
+  EXPECT_EQ(std::variant_size_v<Message>, 15U);
+  EXPECT_FALSE(codec::decode<Message>(Bytes{15}).ok());
 }
 
 }  // namespace

@@ -23,6 +23,8 @@ struct PriorityOf {
   constexpr Priority operator()(const GiveVoucher&) const { return control; }
   constexpr Priority operator()(const Alive&) const { return control; }
   constexpr Priority operator()(const AskBlob&) const { return control; }
+  constexpr Priority operator()(const AskGenesis&) const { return control; }
+  constexpr Priority operator()(const GiveGenesis&) const { return ordinary; }
   /// Only data is bulk: that there is none, or not now, is known at once.
   constexpr Priority operator()(const GiveBlob& give) const {
     return give.answer == BlobAnswer::piece ? bulk : control;

@@ -196,6 +196,30 @@ TEST(AuditDesk, TakesUpAnAuditAfterARestart) {
             ledger::Ending::proof_refuted);
 }
 
+TEST(AuditDesk, TakesUpAnAuditFromItsLog) {
+  World world;
+  world.keeps_blocks = true;
+  world.restart();
+  world.claimant_opens_salts = false;
+  world.claim_tasks({4U});
+  ASSERT_TRUE(world.run_to(AuditPhase::committed));
+  const uint64_t height = world.node().ledger().height();
+  world.hears_blocks = false;
+  world.restart();
+  EXPECT_EQ(world.node().ledger().height(), height);
+  world.run_ms(1000);
+  EXPECT_TRUE(world.works.empty()) << "what the log says may be over: it listens first";
+  world.hears_blocks = true;
+  world.claimant_opens_salts = true;
+  ASSERT_TRUE(world.run_until([&] { return world.happened<ledger::DisputeOpened>(); }));
+  world.restart();
+  ASSERT_TRUE(world.run_until([&] { return world.happened<ledger::DisputeEnded>(); }));
+  EXPECT_EQ(ledger::test::find<ledger::DisputeEnded>(world.events)->ending,
+            ledger::Ending::proof_refuted);
+  world.run_ms(500);
+  EXPECT_TRUE(world.blobs().pins("")->empty());
+}
+
 TEST(AuditDesk, KeepsWhatAnAuditReadsUntilItIsOver) {
   World world;
   world.claimant_opens_salts = false;

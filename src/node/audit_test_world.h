@@ -39,6 +39,7 @@ class World final : public test_network::NodeNetwork {
   std::function<bool(const model::Transaction&)> loses = [](const auto&) { return false; };
   bool machine_stops = false;
   bool claimant_opens_salts = true;
+  bool keeps_blocks = false;  // from the next restart on
 
   /// `self` audits: an auditor, or the requester.
   explicit World(bool requester_audits = false)
@@ -57,10 +58,11 @@ class World final : public test_network::NodeNetwork {
     return state().accounts.at(party.owner.public_key()).balance;
   }
 
-  /// A node that knows nothing but its keys and its store.
+  /// A node that knows nothing but its keys and its store, and its log where it keeps one.
   void restart() {
     auto made = Auditor::create({genesis_, {self_.node, self_.owner.public_key()}, some_hash(55)},
-                                own_blobs_);
+                                own_blobs_,
+                                keeps_blocks ? &blocks_ : nullptr);
     CHECK(made.ok());
     node_ = std::move(made).value();
     key_of_self_ = self_.node.public_key();
@@ -123,6 +125,7 @@ class World final : public test_network::NodeNetwork {
   PublicKey key_of_self_;
   env::MemoryKeyValue own_values_;
   store::Blobs own_blobs_;
+  env::MemoryKeyValue blocks_;
   std::unique_ptr<Auditor> node_;
   std::set<model::TransactionId> heard_;
   ClaimId claim_;

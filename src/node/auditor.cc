@@ -8,11 +8,13 @@ constexpr uint64_t tick_timer = 1;
 
 }  // namespace
 
-Result<std::unique_ptr<Auditor>> Auditor::create(const Setup& setup, store::Blobs& blobs) {
+Result<std::unique_ptr<Auditor>> Auditor::create(const Setup& setup,
+                                                 store::Blobs& blobs,
+                                                 env::KeyValue* log) {
   // The parts borrow the node's effects, so the node is made first and never moves.
   std::unique_ptr<Auditor> auditor(new Auditor());
   auditor->ledger_.emplace(
-      TRY(LedgerClient::create(setup.genesis, setup.identity.key, auditor->effects_)));
+      TRY(LedgerClient::create(setup.genesis, setup.identity.key, auditor->effects_, log)));
   auditor->blobs_.emplace(blobs, auditor->effects_);
   auditor->desk_.emplace(*auditor->ledger_, *auditor->blobs_, auditor->effects_, setup.salt_seed);
   return auditor;
@@ -44,7 +46,9 @@ void Auditor::on_timer(uint64_t now_ms, uint64_t id) {
   }
   ledger_->tick(now_ms);
   blobs_->tick(now_ms);
-  desk_->tick(now_ms);
+  if (ledger_->has_heard()) {
+    desk_->tick(now_ms);
+  }
   (void)blobs_->store().tidy();  // what audits read is pinned
   pump(now_ms);
   next_tick_ms_ = now_ms + LedgerClient::tick_ms;

@@ -12,8 +12,11 @@ class Auditor final : public Node {
     Identity identity;
     Hash salt_seed;
   };
-  /// Borrows the store. Errors: those of the ledger's genesis.
-  static Result<std::unique_ptr<Auditor>> create(const Setup& setup, store::Blobs& blobs);
+  /// Borrows the store, and the log, where given: it keeps the ledger's blocks (LedgerClient).
+  /// Errors: those of the ledger's genesis.
+  static Result<std::unique_ptr<Auditor>> create(const Setup& setup,
+                                                 store::Blobs& blobs,
+                                                 env::KeyValue* log = nullptr);
   void start(uint64_t now_ms) override;
   void on_message(uint64_t now_ms, const PublicKey& from, const net::Message& message) override;
   void on_timer(uint64_t now_ms, uint64_t id) override;

@@ -48,7 +48,7 @@ void BlobClient::begin(uint64_t now_ms, const Hash& address) {
   auto state = parts_.resume(address);
   if (state.ok() && *state) {
     wish->second.total = (*state)->total;
-    wish->second.todo = std::move((*state)->missing);
+    wish->second.unasked = std::move((*state)->missing);
   }
   if (wish->second.has_all()) {
     finish(now_ms, wish);
@@ -265,7 +265,7 @@ bool BlobClient::is_wanted(const Wanted& wanted, const net::GiveBlob& give) {
   if (!wanted.total) {
     return true;
   }
-  return wanted.todo.contains(give.index) || wanted.asked.contains(give.index);
+  return wanted.unasked.contains(give.index) || wanted.asked.contains(give.index);
 }
 
 void BlobClient::on_piece(uint64_t now_ms,
@@ -297,12 +297,12 @@ void BlobClient::on_piece(uint64_t now_ms,
   }
   const auto added = parts_.add(wish->first, give.index, {give.bytes, give.path});
   if (!added.ok()) {
-    wanted.todo.insert(give.index);
+    wanted.unasked.insert(give.index);
     store_failed(now_ms, wish, added.error());
     return;
   }
   ++counts_.pieces;
-  wanted.todo.erase(give.index);
+  wanted.unasked.erase(give.index);
   if (wanted.has_all()) {
     finish(now_ms, wish);
   }
@@ -327,7 +327,7 @@ void BlobClient::on_first(uint64_t now_ms, Wish wish, const net::GiveBlob& give)
   }
   ++counts_.pieces;
   wish->second.total = give.total;
-  wish->second.todo = std::move(state->missing);
+  wish->second.unasked = std::move(state->missing);
 }
 
 void BlobClient::finish(uint64_t now_ms, Wish wish) {
@@ -340,7 +340,7 @@ void BlobClient::finish(uint64_t now_ms, Wish wish) {
     complete(wish);
     return;
   }
-  wish->second.todo = std::move(changed).value();
+  wish->second.unasked = std::move(changed).value();
   if (wish->second.holders.empty()) {
     fail_without_holders(wish);
   }

@@ -78,11 +78,11 @@ class BlobClient {
     std::vector<PublicKey> holders;
     std::set<uint64_t> groups;
     std::optional<uint64_t> total;  // proven
-    std::set<uint64_t> todo;        // neither here nor asked for
+    std::set<uint64_t> unasked;     // neither here nor asked for
     Questions asked;
     Questions late;               // asked and not answered in time; perhaps they still come
     uint64_t rests_until_ms = 0;  // after the store has failed
-    [[nodiscard]] bool has_all() const { return total && todo.empty() && asked.empty(); }
+    [[nodiscard]] bool has_all() const { return total && unasked.empty() && asked.empty(); }
   };
   struct Peer {
     uint32_t window = window_first;

@@ -30,7 +30,7 @@ void BlobClient::free_place(const PublicKey& peer, uint64_t piece) {
 void BlobClient::note(uint64_t now_ms, Wanted& wanted, uint64_t piece, const PublicKey& to) {
   Peer& peer = peers_[to];
   ++(piece == net::last_piece ? peer.firsts : peer.asked);
-  wanted.todo.erase(piece);
+  wanted.unasked.erase(piece);
   wanted.asked[piece] = {to, now_ms, now_ms + patience_ms(peer)};
 }
 
@@ -38,7 +38,7 @@ void BlobClient::note(uint64_t now_ms, Wanted& wanted, uint64_t piece, const Pub
 void BlobClient::take_back(Wanted& wanted, Questions::iterator question) {
   free_place(question->second.to, question->first);
   if (question->first != net::last_piece) {
-    wanted.todo.insert(question->first);
+    wanted.unasked.insert(question->first);
   }
   wanted.asked.erase(question);
 }
@@ -61,7 +61,7 @@ void BlobClient::answered(uint64_t now_ms, Wanted& wanted, uint64_t piece, const
     }
     wanted.late.erase(late);
   }
-  wanted.todo.erase(piece);
+  wanted.unasked.erase(piece);
   if (!asked_ms) {
     return;
   }
@@ -148,12 +148,12 @@ void BlobClient::ask_first(uint64_t now_ms, Wish wish) {
 void BlobClient::ask_pieces(uint64_t now_ms, Wish wish) {
   Wanted& wanted = wish->second;
   std::map<PublicKey, std::vector<net::AskBlob>> asks;
-  while (!wanted.todo.empty()) {
+  while (!wanted.unasked.empty()) {
     const PublicKey* const to = choose(now_ms, wanted, false);
     if (to == nullptr) {
       break;
     }
-    const uint64_t piece = *wanted.todo.begin();
+    const uint64_t piece = *wanted.unasked.begin();
     note(now_ms, wanted, piece, *to);
     std::vector<net::AskBlob>& its = asks[*to];
     if (!its.empty() && its.back().first + its.back().count == piece &&
@@ -177,7 +177,7 @@ void BlobClient::ask_all(uint64_t now_ms) {
     }
     if (!wish->second.total) {
       ask_first(now_ms, wish);
-    } else if (!wish->second.todo.empty()) {
+    } else if (!wish->second.unasked.empty()) {
       ask_pieces(now_ms, wish);
     }
   }

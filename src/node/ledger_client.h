@@ -40,6 +40,9 @@ class LedgerClient {
 
   [[nodiscard]] const ledger::State& state() const { return follower_.ledger().state(); }
   [[nodiscard]] uint64_t height() const { return follower_.height(); }
+  /// Whether blocks came in this life: before that the log may end long ago, and what follows from
+  /// it may be over.
+  [[nodiscard]] bool has_heard() const { return heard_; }
   /// Network time of the last block.
   [[nodiscard]] uint64_t time_ms() const { return state().totals.time_ms; }
   [[nodiscard]] const PublicKey& self() const { return self_; }

@@ -10,6 +10,12 @@ namespace {
 constexpr uint64_t tick_timer = 1;
 const std::string task_pins = "task-";  // and the task's id in hex
 
+Error closed_now() {
+  return refuse(Code::wrong_state,
+                "the owner lends this machine at other hours",
+                "wait, or choose another machine");
+}
+
 }  // namespace
 
 Provider::Provider(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -22,8 +28,8 @@ Result<std::unique_ptr<Provider>> Provider::create(Setup setup,
   provider->impl_ = std::make_unique<Impl>(std::move(setup), blobs, secrets, provider->effects_);
   Impl& impl = *provider->impl_;
   impl.network = model::network_id(impl.setup.genesis);
-  impl.ledger.emplace(
-      TRY(LedgerClient::create(impl.setup.genesis, impl.setup.identity.key, provider->effects_)));
+  impl.ledger.emplace(TRY(LedgerClient::create(
+      impl.setup.genesis, impl.setup.identity.key, provider->effects_, &secrets)));
   TRY(impl.restore());
   return provider;
 }
@@ -44,6 +50,13 @@ void Provider::on_work(uint64_t now_ms, WorkDone done) {
 }
 const LedgerClient& Provider::ledger() const {
   return *impl_->ledger;
+}
+
+void Provider::set_open(bool open) {
+  impl_->set_open(open);
+}
+bool Provider::is_open() const {
+  return impl_->open;
 }
 
 void Provider::on_signed(uint64_t /*now_ms*/, const model::Signed& /*transaction*/) {}
@@ -99,6 +112,7 @@ void Provider::Impl::start(uint64_t now) {
     task.delivered_ms = now;
   }
   ledger->start(now);
+  take_up(now);
   effects->push_back(SetTimer{now + LedgerClient::tick_ms, tick_timer});
 }
 
@@ -108,6 +122,7 @@ void Provider::Impl::tick(uint64_t now) {
   tell_alive(now);
   deliver_due(now);
   claim_due(now);
+  drop_final();
   // What runs now may put blobs that are to be pinned when it is done.
   if (!running) {
     (void)blobs.store().tidy();
@@ -128,8 +143,10 @@ void Provider::Impl::message(uint64_t now, const PublicKey& from, const net::Mes
 }
 
 void Provider::Impl::pump(uint64_t now) {
-  open_salts(now);
-  defend(now);
+  if (ledger->has_heard()) {
+    open_salts(now);
+    defend(now);
+  }
   blobs_moved();
   start_work();
 }
@@ -145,6 +162,9 @@ void Provider::Impl::decline(const PublicKey& to, const model::TaskId& task, con
 // ---- quotes and small talk
 
 void Provider::Impl::on(uint64_t now, const PublicKey& from, const net::AskQuote& /*ask*/) {
+  if (!open) {
+    return;
+  }
   const Machine& machine = setup.machine;
   // Blocks come on demand, so the ledger's time may be an old one.
   const uint64_t time = std::max(now, ledger->time_ms());
@@ -243,24 +263,81 @@ Result<Hash> Provider::Impl::check(const model::Assignment& assignment,
   return judge::input_root(*program, assignment.leaves);
 }
 
-Result<void> Provider::Impl::check_capacity(uint64_t now) const {
-  const auto in_hand = std::count_if(tasks.begin(), tasks.end(), [](const auto& entry) {
-    return entry.second.stage != HeldTask::Stage::delivered;
+Result<void> Provider::Impl::check_capacity(uint64_t now, const PublicKey& requester) const {
+  if (!open) {
+    return closed_now();
+  }
+  // Each requester by itself: else one that does not sign would keep the others' work away.
+  const auto in_hand = std::count_if(tasks.begin(), tasks.end(), [&](const auto& entry) {
+    return entry.second.stage != HeldTask::Stage::delivered &&
+           entry.second.requester() == requester;
   });
   if (static_cast<size_t>(in_hand) >= tasks_in_hand_max) {
     return refuse(Code::wrong_state, "too many tasks in hand", "wait for a delivery");
   }
-  if (unsigned_tasks() >= unsigned_tasks_max) {
+  if (unsigned_tasks(requester) >= unsigned_tasks_max) {
     return refuse(Code::wrong_state,
                   "too many delivered tasks without a voucher",
                   "read the outputs and sign for them");
   }
-  if (unbacked_tasks(now) > 0) {
+  if (unbacked_tasks(now, requester) > 0) {
     return refuse(Code::wrong_state,
                   "work was done on sources that nobody claims",
                   "see that what tasks read is claimed");
   }
   return blobs.store().check_room(1);
+}
+
+/// An upper bound: a task leaves no more than it was given, as its leaves are its state.
+uint64_t Provider::Impl::disk_need(const model::Assignment& assignment) const {
+  const judge::Registered* program = ledger->state().programs.find(assignment.program);
+  CHECK(program != nullptr);  // check() found it
+  uint64_t bytes = 0;
+  for (const law::Leaf& leaf : program->program.leaves) {
+    bytes += 2 * static_cast<uint64_t>(leaf.shape.bytes());
+  }
+  for (const law::Constant& constant : program->program.constants) {
+    bytes += static_cast<uint64_t>(constant.shape.bytes());
+  }
+  return bytes;
+}
+
+Result<void> Provider::Impl::check_fit(const model::Assignment& assignment) const {
+  if (!setup.slice) {
+    return {};
+  }
+  // They run one after the other, so that only the disk is shared with those in hand.
+  place::InUse used;
+  for (const auto& [id, task] : tasks) {
+    if (task.stage != HeldTask::Stage::delivered) {
+      used.disk_bytes += disk_need(task.assignment);
+    }
+  }
+  place::TaskNeed need;
+  need.disk_bytes = disk_need(assignment);
+  if (setup.memory_need) {
+    const judge::Registered* program = ledger->state().programs.find(assignment.program);
+    CHECK(program != nullptr);  // check() found it
+    need.memory_bytes = TRY(setup.memory_need(program->program, assignment.steps));
+  }
+  return place::fits(*setup.slice, used, need);
+}
+
+void Provider::Impl::set_open(bool now_open) {
+  open = now_open;
+  if (open) {
+    return;
+  }
+  // Somebody else may do them meanwhile.
+  std::vector<model::TaskId> waiting;
+  for (const auto& [id, task] : tasks) {
+    if (task.stage == HeldTask::Stage::fetching || task.stage == HeldTask::Stage::ready) {
+      waiting.push_back(id);
+    }
+  }
+  for (const model::TaskId& id : waiting) {
+    give_back(id, closed_now());
+  }
 }
 
 void Provider::Impl::take_assignment(uint64_t now,
@@ -294,9 +371,14 @@ void Provider::Impl::take_assignment(uint64_t now,
     return;
   }
   const Result<Hash> root = check(*body, from);
-  const Result<void> capacity = check_capacity(now);
-  if (!root.ok() || !capacity.ok()) {
-    decline(from, id, root.ok() ? capacity.error() : root.error());
+  if (!root.ok()) {
+    decline(from, id, root.error());
+    return;
+  }
+  Result<void> capacity = check_capacity(now, from);
+  capacity = capacity.ok() ? check_fit(*body) : capacity;
+  if (!capacity.ok()) {
+    decline(from, id, capacity.error());
     return;
   }
   HeldTask task;
@@ -363,6 +445,7 @@ void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::Canc
     // It ran: what was delivered is claimed still, but not sent again.
     task.cancelled = true;
     to_deliver.erase(cancel.task);
+    write_off_later(task);
   }
 }
 

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 
 #include "attest/witness.h"
 #include "env/key_value.h"
+#include "model/slice.h"
 #include "node/blob_client.h"
 #include "node/ledger_client.h"
 
@@ -32,6 +34,10 @@ class Provider final : public Node {
     Identity identity;
     Machine machine;
     Hash salt_seed;
+    /// What its owner lends: a task that does not fit is declined. None: the whole machine.
+    std::optional<model::Slice> slice{};
+    /// Bytes that so many steps of a program take, to run and to answer for; none: not known.
+    std::function<Result<uint64_t>(const law::Program&, uint32_t steps)> memory_need{};
   };
   static Result<std::unique_ptr<Provider>> create(Setup setup,
                                                   store::Blobs& blobs,
@@ -42,6 +48,10 @@ class Provider final : public Node {
   void on_work(uint64_t now_ms, WorkDone done) override;
   void on_signed(uint64_t now_ms, const model::Signed& transaction) override;
   [[nodiscard]] const LedgerClient& ledger() const;
+  /// Whether its owner lends the machine now, at first it does. While not, it gives no quotes,
+  /// takes no tasks and gives back those that do not run; it delivers, claims and defends as ever.
+  void set_open(bool open);
+  [[nodiscard]] bool is_open() const;
   ~Provider() override;
 
  private:

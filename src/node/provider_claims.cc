@@ -47,14 +47,17 @@ void Provider::Impl::news(uint64_t now, const LedgerNews& news) {
              std::holds_alternative<ledger::LeaseClosed>(event) ||
              std::holds_alternative<ledger::JobClosed>(event) ||
              std::holds_alternative<ledger::JobSettled>(event)) {
-    if (const auto* slashed = std::get_if<ledger::Slashed>(&event)) {
-      note_slash(now, slashed->owner);
+    if (std::holds_alternative<ledger::Slashed>(event)) {
+      note_slashes();
     }
     prune();
   }
 }
 
 void Provider::Impl::claim_due(uint64_t now) {
+  if (!ledger->has_heard()) {
+    return;  // it may be claimed already
+  }
   drop_void();
   for (auto& [id, lease] : leases) {
     if (lease.pending && now - lease.pending->sent_ms >= lost_epochs * setup.genesis.epoch_ms) {
@@ -97,12 +100,38 @@ std::vector<model::TaskId> Provider::Impl::claimable(uint64_t now,
   return chosen;
 }
 
-void Provider::Impl::note_slash(uint64_t now, const PublicKey& owner) {
-  for (const auto& [id, lease] : ledger->state().leases) {
-    if (lease.owner == owner && lease.status == ledger::LeaseStatus::slashed) {
-      convicted_ms[lease.job] = now;
+/// One owner's leases are slashed together; those of earlier convictions are known.
+void Provider::Impl::note_slashes() {
+  const ledger::State& state = ledger->state();
+  for (const auto& [id, lease] : state.leases) {
+    if (lease.status == ledger::LeaseStatus::slashed &&
+        state.jobs.at(lease.job).status != ledger::JobStatus::settled &&
+        slashed.insert(id).second) {
+      write_off(lease.job);
     }
   }
+}
+
+void Provider::Impl::take_up(uint64_t now) {
+  const ledger::State& state = ledger->state();
+  for (const auto& [id, lease] : state.leases) {
+    if (lease.node == ledger->self() && !is_over(lease)) {
+      leases[id].next_claim_ms = now + setup.genesis.epoch_ms;
+    }
+  }
+  for (const auto& [id, claim] : state.claims) {
+    if (claim.audit.phase == ledger::AuditPhase::committed && is_mine(id)) {
+      openings.try_emplace(id);
+    }
+  }
+  for (const auto& [key, dispute] : state.disputes) {
+    if (dispute.asked && is_mine(key.first)) {
+      defences.try_emplace(key);
+    }
+  }
+  std::erase_if(to_claim, [&](const auto& entry) { return state.claimed.contains(entry.second); });
+  note_slashes();
+  prune();
 }
 
 /// Work that read from void work cannot be claimed for longer than an epoch.
@@ -116,6 +145,20 @@ void Provider::Impl::drop_void() {
              state.totals.time_ms > found->second + setup.genesis.epoch_ms;
     });
   });
+}
+
+/// Nobody can dispute it any more. What the requester has not signed for it may still ask for.
+void Provider::Impl::drop_final() {
+  const ledger::State& state = ledger->state();
+  std::vector<model::TaskId> final_tasks;
+  for (const auto& [id, task] : tasks) {
+    const auto claim = state.claimed.find(id);
+    if (task.stage == HeldTask::Stage::delivered && task.kept.voucher &&
+        claim != state.claimed.end() && state.claims.at(claim->second).final) {
+      final_tasks.push_back(id);
+    }
+  }
+  drop(final_tasks);
 }
 
 void Provider::Impl::claim(uint64_t now, const model::LeaseId& id, HeldLease& lease) {
@@ -206,7 +249,7 @@ void Provider::Impl::prune() {
     const ledger::Lease* lease = lease_of(entry.first);
     return lease != nullptr && is_over(*lease);
   });
-  std::erase_if(convicted_ms, [&](const auto& entry) {
+  std::erase_if(to_write_off, [&](const auto& entry) {
     const auto job = ledger->state().jobs.find(entry.first);
     return job == ledger->state().jobs.end() || job->second.status == ledger::JobStatus::settled;
   });

@@ -6,6 +6,7 @@
 #include "node/provider.h"
 #include "node/provider_book.h"
 #include "node/tasks.h"
+#include "place/fit.h"
 
 namespace lockstep::node {
 
@@ -25,8 +26,9 @@ struct HeldTask {
   Hash output_root;  // once delivered
   Stage stage = Stage::fetching;
   bool cancelled = false;
-  uint64_t group = 0;  // of blobs, while fetching
-  uint64_t place = 0;  // in the order of delivery
+  bool written_off = false;  // when a conviction came in its job
+  uint64_t group = 0;        // of blobs, while fetching
+  uint64_t place = 0;        // in the order of delivery
   uint64_t delivered_ms = 0;
   std::optional<uint64_t> sent_ms;  // the last Deliver
   uint32_t failures = 0;            // of claims with it alone
@@ -103,7 +105,11 @@ struct Provider::Impl {
   void decline(const PublicKey& to, const model::TaskId& task, const Error& error);
   [[nodiscard]] Result<Hash> check(const model::Assignment& assignment,
                                    const PublicKey& signer) const;
-  [[nodiscard]] Result<void> check_capacity(uint64_t now) const;
+  [[nodiscard]] Result<void> check_capacity(uint64_t now, const PublicKey& requester) const;
+  /// Whether the task stays within what is lent.
+  [[nodiscard]] Result<void> check_fit(const model::Assignment& assignment) const;
+  [[nodiscard]] uint64_t disk_need(const model::Assignment& assignment) const;
+  void set_open(bool open);
   void take_assignment(uint64_t now, const PublicKey& from, const net::Assign& assign);
   void hold(uint64_t now, const net::Assign& assign, HeldTask task);
   void take_hints(uint64_t now, const std::vector<net::BlobHint>& hints);
@@ -130,16 +136,19 @@ struct Provider::Impl {
   void give_back(const model::TaskId& id, const Error& error);
   void drop(const std::vector<model::TaskId>& ids);
   [[nodiscard]] Hash salt_of(const model::TaskId& id) const;
-  /// Delivered tasks that nobody but this node is known to have read.
-  [[nodiscard]] size_t unsigned_tasks() const;
+  /// Delivered tasks of a requester that nobody but this node is known to have read.
+  [[nodiscard]] size_t unsigned_tasks(const PublicKey& requester) const;
+  [[nodiscard]] bool reads_void(const model::Assignment& assignment) const;
   [[nodiscard]] bool reads_unclaimed(const model::Assignment& assignment) const;
-  /// Delivered about when a conviction came in its job, or before, and read what is not claimed:
-  /// likely the convicted provider's, which nobody can claim any more. Its pay is lost or comes
-  /// from the slash; to stop work for it would stop for ever.
-  [[nodiscard]] bool is_written_off(const HeldTask& task) const;
-  /// Tasks delivered a while ago that read what is neither claimed nor this node's: unless it is
-  /// claimed soon the ledger takes them for void.
-  [[nodiscard]] size_t unbacked_tasks(uint64_t now) const;
+  /// Tasks of a requester, delivered a while ago, that read what is neither claimed nor this
+  /// node's: unless it is claimed soon the ledger takes them for void.
+  [[nodiscard]] size_t unbacked_tasks(uint64_t now, const PublicKey& requester) const;
+  /// What was delivered when a conviction came in its job may have read what nobody can claim any
+  /// more, or what was computed from it. Its pay is lost or comes from the slash; to stop work for
+  /// it would be to stop for ever. What was on its way then is written off when the requester says
+  /// that it is not wanted: as many as may be unsigned, for each conviction.
+  void write_off(const model::JobId& job);
+  void write_off_later(HeldTask& task);
 
   // provider_claims.cc
   void news(uint64_t now, const LedgerNews& news);
@@ -148,7 +157,10 @@ struct Provider::Impl {
                                                      const model::LeaseId& id,
                                                      size_t entries_max) const;
   void drop_void();
-  void note_slash(uint64_t now, const PublicKey& owner);
+  void drop_final();
+  void note_slashes();
+  /// What the blocks of an earlier life said is no news in this one.
+  void take_up(uint64_t now);
   void claim(uint64_t now, const model::LeaseId& id, HeldLease& lease);
   void claim_posted(const ledger::ClaimPosted& posted);
   void claim_failed(HeldLease& lease);
@@ -177,6 +189,7 @@ struct Provider::Impl {
   ProviderBook book;
   Effects* effects;
   model::NetworkId network;
+  bool open = true;  // by the owner's hours
   uint64_t quotes = 0;
   uint64_t next_group = 1;
   uint64_t next_work_id = 1;
@@ -192,7 +205,8 @@ struct Provider::Impl {
   std::map<uint64_t, model::TaskId> to_claim;  // by place
   std::map<Hash, model::ProgramRef> programs;  // that tasks given to the machine point to
   std::map<model::LeaseId, HeldLease> leases;
-  std::map<model::JobId, uint64_t> convicted_ms;  // when a lease of the job was last slashed
+  std::set<model::LeaseId> slashed;             // leases of all whose slash is noted
+  std::map<model::JobId, size_t> to_write_off;  // after convictions: how many more tasks
   std::map<model::ClaimId, Opening> openings;
   std::map<ledger::DisputeKey, Defence> defences;
 };

@@ -161,6 +161,7 @@ TEST(Provider, TakesNoWorkOfAClosedLease) {
 TEST(Provider, KeepsAnAssignmentThatComesBeforeItsBlock) {
   World world;
   world.hears_blocks = false;
+  world.forget_blocks();
   world.restart();
   world.assign({});
   EXPECT_TRUE(world.works.empty());
@@ -190,62 +191,6 @@ TEST(Provider, StopsAtFourUnsignedTasks) {
   EXPECT_EQ(world.receipts().size(), 1U);
   world.assign({.part = 6});
   EXPECT_TRUE(world.heard<net::Decline>().empty());
-}
-
-/// A task that reads the output of `source`.
-TaskId assign_reader(World& world, const TaskId& source, uint32_t part) {
-  model::Assignment assignment = world.assignment({.part = part});
-  assignment.leaves[0].source = model::TaskLeaf{source, 0};
-  const model::Signed paper = world.sign(assignment);
-  world.say(net::Assign{paper});
-  return model::task_id(paper);
-}
-
-TEST(Provider, TakesWorkAgainWhenAConvictionLeavesItsSourcesUnclaimed) {
-  World world;
-  const model::LeaseId rivals = world.open_rival_lease();
-  const model::ClaimId false_claim = world.claim_as_rival(rivals);
-  // The rival's other output is read, and never claimed.
-  const TaskId reader = assign_reader(world, {some_hash(70)}, 1);
-  world.do_works();
-  ASSERT_EQ(world.receipts().size(), 1U);
-  world.say(net::CancelTask{reader});
-  world.run_ms(4500);
-  world.assign({.part = 2});
-  EXPECT_EQ(world.heard<net::Decline>().size(), 1U) << "nobody claims what it read";
-
-  world.convict_rival(false_claim);
-  ASSERT_EQ(world.state().leases.at(rivals).status, ledger::LeaseStatus::slashed);
-  world.assign({.part = 2});
-  EXPECT_TRUE(world.heard<net::Decline>().empty()) << "its loss is known: it does not stop for it";
-  EXPECT_EQ(world.works.size(), 1U);
-  // Nor does what it reads from then on go unwatched.
-  world.do_works();
-  world.vouch(world.receipts().at(0));
-  assign_reader(world, {some_hash(71)}, 3);
-  world.do_works();
-  ASSERT_EQ(world.receipts().size(), 1U);
-  world.run_ms(4500);
-  world.assign({.part = 4});
-  EXPECT_EQ(world.heard<net::Decline>().size(), 1U);
-}
-
-TEST(Provider, TakesWorkAgainWhenConvictionsCostItUnsignedTasks) {
-  World world;
-  const model::LeaseId rivals = world.open_rival_lease();
-  const model::ClaimId false_claim = world.claim_as_rival(rivals);
-  for (uint32_t part = 1; part <= unsigned_tasks_max; ++part) {
-    const TaskId reader = assign_reader(world, {some_hash(70)}, part);
-    world.do_works();
-    world.say(net::CancelTask{reader});
-  }
-  world.assign({.part = 9});
-  ASSERT_EQ(world.heard<net::Decline>().size(), 1U);
-  world.convict_rival(false_claim);
-  ASSERT_EQ(world.state().leases.at(rivals).status, ledger::LeaseStatus::slashed);
-  world.assign({.part = 9});
-  EXPECT_TRUE(world.heard<net::Decline>().empty());
-  EXPECT_EQ(world.works.size(), 1U);
 }
 
 TEST(Provider, HoldsAtMostEightTasks) {

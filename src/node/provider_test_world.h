@@ -42,10 +42,14 @@ class World final : public test_network::NodeNetwork {
   FailingStore secrets;
   size_t works_done = 0;
   bool loses_claims = false;
+  bool loses_answers = false;
+  std::optional<model::Slice> slice;  // both with the next restart()
+  std::function<Result<uint64_t>(const law::Program&, uint32_t)> memory_need;
 
   /// Registered, a job and a lease opened.
-  explicit World(uint64_t blob_bytes_max = store::Blobs::unlimited)
-      : blobs_(values_, law::data_mode(), blob_bytes_max) {
+  /// With a span claims become final while the job runs, and nothing is audited.
+  explicit World(uint64_t blob_bytes_max = store::Blobs::unlimited, uint64_t span_ms = 0)
+      : blobs_(values_, law::data_mode(), blob_bytes_max), span_ms_(span_ms) {
     register_all();
     restart();
     open_job();
@@ -55,6 +59,7 @@ class World final : public test_network::NodeNetwork {
   [[nodiscard]] const ledger::Claim& claim() const { return state().claims.begin()->second; }
   [[nodiscard]] model::ClaimId claim_id() const { return state().claims.begin()->first; }
   [[nodiscard]] store::Blobs& blobs() { return blobs_; }
+  [[nodiscard]] const Provider& node() const { return *node_; }
   [[nodiscard]] PublicKey requester_key() const { return requester.node.public_key(); }
 
   /// A node that knows nothing but its keys and its stores.
@@ -66,12 +71,26 @@ class World final : public test_network::NodeNetwork {
     auto made = Provider::create({genesis_,
                                   {provider.node, provider.owner.public_key()},
                                   machine,
-                                  ledger::test::some_hash(55)},
+                                  ledger::test::some_hash(55),
+                                  slice,
+                                  memory_need},
                                  blobs_,
                                  secrets);
     CHECK(made.ok());
     node_ = std::move(made).value();
     run(*node_);
+  }
+  void open(bool is_open) {
+    node_->set_open(is_open);
+    settle();
+  }
+  /// Its log is lost; what else it keeps is not.
+  void forget_blocks() {
+    const auto keys = secrets.keys("block/", "", SIZE_MAX);
+    CHECK(keys.ok());
+    for (const std::string& key : *keys) {
+      CHECK(secrets.apply({{key, std::nullopt}}).ok());
+    }
   }
   void say(const net::Message& message) { say_as(requester_key(), message); }
   void say_as(const PublicKey& from, const net::Message& message) {
@@ -106,6 +125,8 @@ class World final : public test_network::NodeNetwork {
   }
   /// Another provider of the same job.
   [[nodiscard]] model::LeaseId open_rival_lease();
+  /// A task of the rival's own job, which it asks for as a requester.
+  [[nodiscard]] model::Signed assignment_of_rival(const Shape& shape);
   /// A task of the rival's on the ledger, whose salts nobody will hear.
   [[nodiscard]] model::ClaimId claim_as_rival(const model::LeaseId& lease);
   /// The auditor challenges the claim, and the rival is silent.
@@ -153,12 +174,18 @@ class World final : public test_network::NodeNetwork {
 
   env::MemoryKeyValue values_;
   store::Blobs blobs_;
+  uint64_t span_ms_;
   std::unique_ptr<Provider> node_;
   model::LeaseId lease_;
 };
 
 inline void World::open_job() {
-  const model::OpenJob asked_for = terms();
+  model::OpenJob asked_for = terms();
+  if (span_ms_ > 0) {
+    asked_for.share_millionths = 0;
+    asked_for.finality = model::FinalityRule::span;
+    asked_for.span_ms = span_ms_;
+  }
   send(requester.owner, asked_for);
   say(net::AskQuote{asked_for.operations, asked_for.tasks});
   const auto quotes = heard<net::GiveQuote>();
@@ -182,6 +209,27 @@ inline model::LeaseId World::open_rival_lease() {
   const auto opened = ledger::test::find<ledger::LeaseOpened>(events);
   CHECK(opened.has_value());
   return opened->lease;
+}
+
+inline model::Signed World::assignment_of_rival(const Shape& shape) {
+  send(rival.owner,
+       model::register_node(
+           state().network, rival.node, {rival.owner.public_key(), model::Role::requester}));
+  model::OpenJob asked_for = terms();
+  asked_for.requester = rival.node.public_key();
+  events.clear();
+  send(rival.owner, asked_for);
+  const auto job = ledger::test::find<ledger::JobOpened>(events);
+  CHECK(job.has_value());
+  say_as(rival.node.public_key(), net::AskQuote{asked_for.operations, asked_for.tasks});
+  const auto quotes = heard<net::GiveQuote>();
+  CHECK(quotes.size() == 1);
+  send(rival.node, model::OpenLease{job->job, quotes[0].quote});
+  const auto opened = ledger::test::find<ledger::LeaseOpened>(events);
+  CHECK(opened.has_value());
+  return sign_as(rival.node,
+                 model::SignedKind::assignment,
+                 codec::encode(NodeNetwork::assignment(opened->lease, shape)));
 }
 
 inline model::ClaimId World::claim_as_rival(const model::LeaseId& lease) {
@@ -218,7 +266,9 @@ inline void World::hear(const Send& message) {
   }
   const auto body = codec::decode<model::Transaction>(submit->transaction.body);
   CHECK(body.ok());
-  if (!loses_claims || !std::holds_alternative<model::PostClaim>(*body)) {
+  const bool lost = (loses_claims && std::holds_alternative<model::PostClaim>(*body)) ||
+                    (loses_answers && std::holds_alternative<model::PostAnswer>(*body));
+  if (!lost) {
     CHECK(sequencer_.submit(submit->transaction).ok());
   }
 }

@@ -48,19 +48,23 @@ void Provider::Impl::group_failed(const BlobClient::Failure& failure) {
   }
 }
 
-/// What has a deadline goes first; then tasks in the order of arrival, while somebody signs.
+/// What has a deadline goes first; then tasks in the order of arrival, of requesters that sign.
 std::optional<Work> Provider::Impl::next_work() {
   if (!urgent.empty()) {
     Work work = urgent.front();
     urgent.pop_front();
     return work;
   }
-  while (!ready.empty() && unsigned_tasks() < unsigned_tasks_max) {
-    Work work;
-    work.task = ready.front();
-    ready.pop_front();
-    const auto task = tasks.find(work.task);
-    if (task != tasks.end() && task->second.stage == HeldTask::Stage::ready) {
+  for (auto next = ready.begin(); next != ready.end();) {
+    const auto task = tasks.find(*next);
+    if (task == tasks.end() || task->second.stage != HeldTask::Stage::ready) {
+      next = ready.erase(next);
+    } else if (unsigned_tasks(task->second.requester()) >= unsigned_tasks_max) {
+      ++next;
+    } else {
+      Work work;
+      work.task = *next;
+      ready.erase(next);
       return work;
     }
   }
@@ -191,7 +195,7 @@ void Provider::Impl::deliver_due(uint64_t now) {
     const bool is_signed = task.kept.voucher.has_value();
     if (is_signed && (task.sent_ms || ledger->state().claimed.contains(id))) {
       settled.push_back(id);
-    } else if (is_signed && ledger->height() == 0) {
+    } else if (is_signed && !ledger->has_heard()) {
       continue;  // whether it is claimed will be known soon
     } else if (!task.sent_ms || now - *task.sent_ms >= deliver_again_ms) {
       deliver(now, task);
@@ -227,6 +231,12 @@ void Provider::Impl::on(uint64_t /*now*/, const PublicKey& from, const net::Give
   }
 }
 
+bool Provider::Impl::reads_void(const model::Assignment& assignment) const {
+  return std::any_of(assignment.leaves.begin(), assignment.leaves.end(), [&](const auto& leaf) {
+    return leaf.source && ledger->state().voided.contains(leaf.source->task);
+  });
+}
+
 bool Provider::Impl::reads_unclaimed(const model::Assignment& assignment) const {
   return std::any_of(assignment.leaves.begin(), assignment.leaves.end(), [&](const auto& leaf) {
     return leaf.source && !ledger->state().claimed.contains(leaf.source->task) &&
@@ -234,41 +244,48 @@ bool Provider::Impl::reads_unclaimed(const model::Assignment& assignment) const 
   });
 }
 
-bool Provider::Impl::is_written_off(const HeldTask& task) const {
-  const auto convicted = convicted_ms.find(task.assignment.job);
-  // The requester may hear of it later, and its word that the task is not wanted later still.
-  return convicted != convicted_ms.end() &&
-         task.delivered_ms <= convicted->second + setup.genesis.epoch_ms &&
-         reads_unclaimed(task.assignment);
-}
-
-size_t Provider::Impl::unsigned_tasks() const {
-  const ledger::State& state = ledger->state();
-  const auto reads_void = [&](const model::Assignment& assignment) {
-    return std::any_of(assignment.leaves.begin(), assignment.leaves.end(), [&](const auto& leaf) {
-      return leaf.source && state.voided.contains(leaf.source->task);
-    });
-  };
+size_t Provider::Impl::unsigned_tasks(const PublicKey& requester) const {
   // A task that was cancelled after its delivery counts: else reading and cancelling were free.
   const auto unread = [&](const auto& entry) {
     const HeldTask& task = entry.second;
-    return task.stage == HeldTask::Stage::delivered && !task.kept.voucher &&
-           takes_work(task.assignment.lease) && !reads_void(task.assignment) &&
-           !state.claimed.contains(entry.first) && !is_written_off(task);
+    return task.stage == HeldTask::Stage::delivered && task.requester() == requester &&
+           !task.kept.voucher && !task.written_off && takes_work(task.assignment.lease) &&
+           !reads_void(task.assignment) && !ledger->state().claimed.contains(entry.first);
   };
   return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unread));
 }
 
-size_t Provider::Impl::unbacked_tasks(uint64_t now) const {
-  const ledger::State& state = ledger->state();
+size_t Provider::Impl::unbacked_tasks(uint64_t now, const PublicKey& requester) const {
   const uint64_t patience_ms = setup.genesis.answer_ms * 4 / 5;
   const auto unbacked = [&](const auto& entry) {
     const HeldTask& task = entry.second;
-    return task.stage == HeldTask::Stage::delivered && takes_work(task.assignment.lease) &&
-           now >= task.delivered_ms + patience_ms && !state.voided.contains(entry.first) &&
-           reads_unclaimed(task.assignment) && !is_written_off(task);
+    return task.stage == HeldTask::Stage::delivered && task.requester() == requester &&
+           !task.written_off && takes_work(task.assignment.lease) &&
+           now >= task.delivered_ms + patience_ms &&
+           !ledger->state().voided.contains(entry.first) && !reads_void(task.assignment) &&
+           reads_unclaimed(task.assignment);
   };
   return static_cast<size_t>(std::count_if(tasks.begin(), tasks.end(), unbacked));
+}
+
+void Provider::Impl::write_off(const model::JobId& job) {
+  to_write_off[job] = unsigned_tasks_max;
+  for (auto& [id, task] : tasks) {
+    if (task.assignment.job == job && task.stage == HeldTask::Stage::delivered) {
+      task.written_off = true;
+    }
+  }
+}
+
+void Provider::Impl::write_off_later(HeldTask& task) {
+  const auto left = to_write_off.find(task.assignment.job);
+  if (left == to_write_off.end() || left->second == 0 || task.written_off ||
+      task.stage != HeldTask::Stage::delivered || task.kept.voucher ||
+      !reads_unclaimed(task.assignment)) {
+    return;
+  }
+  --left->second;
+  task.written_off = true;
 }
 
 void Provider::Impl::give_back(const model::TaskId& id, const Error& error) {

@@ -32,6 +32,10 @@ void SequencerNode::on_message(uint64_t now_ms,
       return;
     }
     follow(from, asked->first);
+  } else if (std::holds_alternative<net::AskGenesis>(message)) {
+    effects_.push_back(
+        Send{from, net::GiveGenesis{codec::encode(sequencer_.ledger().state().genesis)}});
+    return;
   } else {
     return;
   }

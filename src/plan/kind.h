@@ -1,5 +1,6 @@
 // What a kind of job is: how its section of the job file is checked, which programs and first
-// values it needs, and which planner wires its tasks. A new kind is one entry of a table here.
+// values it needs, which planner wires its tasks and how these are called. A new kind is one entry
+// of a table here.
 #pragma once
 
 #include <functional>
@@ -46,5 +47,11 @@ struct Parts {
 [[nodiscard]] Result<void> check(const model::JobSpec& spec);
 /// Errors: those of check(), of the network and of the builder.
 [[nodiscard]] Result<Parts> make_parts(const Material& material);
+
+/// How people call a task of such a job; no two tasks of a job are called the same.
+[[nodiscard]] std::string name_of(const model::JobSpec& spec, const model::TaskTag& tag);
+/// The same where the job's kind is not known: "lane 3 of round 7", "merge of round 7",
+/// "evaluation 2", "sum"; with "of model 5" where there are several.
+[[nodiscard]] std::string name_of(const model::TaskTag& tag);
 
 }  // namespace lockstep::plan

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "model/market.h"
+#include "plan/kind.h"
 
 namespace lockstep::plan {
 namespace {
@@ -43,6 +44,16 @@ Result<void> read_rates(const spec::Fields& map, std::vector<spec::WrittenNumber
                           i,
                           "must be above 0 and at most 1000 as a 32-bit float",
                           "write a number like 0.05");
+    }
+    const auto first = std::find_if(rates.begin(), rates.end(), [&](const auto& other) {
+      return other.value == rates[i].value;
+    });
+    if (const auto at = static_cast<size_t>(first - rates.begin()); at != i) {
+      return map.bad_item(Code::out_of_range,
+                          "lr",
+                          i,
+                          "is the same rate as entry " + std::to_string(at + 1),
+                          "remove one of the two");
     }
   }
   return {};
@@ -111,6 +122,28 @@ Result<SweepSpec> read_sweep(const model::JobSpec& spec) {
                     "write `test_images: images.gz` and `test_labels: labels.gz`");
   }
   return sweep;
+}
+
+std::string sweep_task_name(const model::JobSpec& spec, const TaskTag& tag) {
+  const auto sweep = read_sweep(spec);
+  const bool is_lane = tag.kind == TaskKind::lane;
+  const uint32_t variant = is_lane ? tag.part : tag.round;
+  if (!sweep.ok() || variant > sweep->rates.size()) {
+    return name_of(tag);
+  }
+  const std::string of = variant < sweep->rates.size() ? " of rate " + sweep->rates[variant].text
+                                                       : std::string(" of the choice");
+  switch (tag.kind) {
+    case TaskKind::lane:
+      return "task " + std::to_string(tag.round + 1) + of;
+    case TaskKind::merge:
+      return "choice";
+    case TaskKind::evaluate:
+      return "evaluation " + std::to_string(tag.part + 1) + of;
+    case TaskKind::sum:
+      return "sum" + of;
+  }
+  return "unknown";
 }
 
 Result<SweepPlanner> SweepPlanner::create(const model::Job& job) {
@@ -230,12 +263,6 @@ std::optional<Milestone> SweepPlanner::milestone(const model::Execution& task) c
     return std::nullopt;
   }
   return Milestone{1, task.leaves[*loss], sweep_.train.local_steps};
-}
-
-std::optional<uint32_t> SweepPlanner::round_of(const TaskTag& tag) const {
-  const bool before_the_choice = tag == choice || tag.kind == TaskKind::lane ||
-                                 (tag.kind != TaskKind::merge && tag.round < variants());
-  return before_the_choice ? std::optional(1U) : std::nullopt;
 }
 
 JobResult SweepPlanner::result() const {

@@ -17,7 +17,7 @@ struct SweepSpec {
 /// Reads the section `sweep` of the job file:
 ///
 ///     sweep:
-///       lr: [0.01, 0.1]        # required, 2 to 64
+///       lr: [0.01, 0.1]        # required, 2 to 64, no two the same
 ///       schedule: constant     # or warmup_cosine, over the steps of one training
 ///       warmup: 0              # steps of warmup_cosine
 ///       momentum: 0.9
@@ -29,6 +29,10 @@ struct SweepSpec {
 /// Errors: those of spec::Fields, and missing_key where there is no test data: the choice is by
 /// right answers; bad_plan for a job without a whole job file.
 [[nodiscard]] Result<SweepSpec> read_sweep(const model::JobSpec& spec);
+
+/// "task 2 of rate 0.05", "evaluation 3 of rate 0.05", "sum of rate 0.05", "choice", "evaluation 3
+/// of the choice", "sum of the choice".
+[[nodiscard]] std::string sweep_task_name(const model::JobSpec& spec, const model::TaskTag& tag);
 
 /// Task r of variant v is lane (r, v); it reads lane (r − 1, v) and data blob r mod blobs, the same
 /// for all variants. Evaluations and sums have the variant as their round. The merge (0, 0) takes
@@ -44,7 +48,10 @@ class SweepPlanner final : public TaskGraph {
   /// The milestone is the choice.
   [[nodiscard]] uint32_t rounds() const override { return 1; }
   [[nodiscard]] std::optional<Milestone> milestone(const model::Execution& task) const override;
-  [[nodiscard]] std::optional<uint32_t> round_of(const model::TaskTag& tag) const override;
+  /// Trainings have no rounds in common.
+  [[nodiscard]] std::optional<uint32_t> round_of(const model::TaskTag&) const override {
+    return std::nullopt;
+  }
   [[nodiscard]] JobResult result() const override;
   [[nodiscard]] Result<ResultsTable> table() const override;
   [[nodiscard]] std::string about() const override;

@@ -62,6 +62,7 @@ TEST(Sweep, RefusesWithThePlaceInTheFile) {
       {"  lr: [0.1, 0]", Code::out_of_range, "5:13", "above 0"},
       {"  lr: [-1, 0.1]", Code::out_of_range, "5:8", "entry 1"},
       {"  lr: [0.1, 1001]", Code::out_of_range, "5:13", "at most 1000"},
+      {"  lr: [0.1, 0.2, 1e-1]", Code::out_of_range, "5:18", "same rate as entry 1"},
       {"  lr: [0.1, 1e99]", Code::out_of_range, "5:13", "32-bit float"},
       {"  lr: [1, 2]\n  rate: 1", Code::unknown_key, "6:3", "\"rate\""},
       {"  lr: [1, 2]\n  lr: [1, 2]", Code::duplicate_key, "6:3", "twice"},
@@ -89,8 +90,9 @@ TEST(Sweep, RefusesWithThePlaceInTheFile) {
   for (int i = 0; i < 64; ++i) {
     many += ", 1";
   }
-  EXPECT_EQ(check(*spec::parse_job(head("sweep") + many + "]}", "f")).error().code,
-            Code::out_of_range);
+  const auto too_many = check(*spec::parse_job(head("sweep") + many + "]}", "f"));
+  EXPECT_EQ(too_many.error().code, Code::out_of_range);
+  EXPECT_EQ(too_many.error().what, "\"lr\" has 65 entries");
   const auto blind = spec::parse_job(
       "kind: sweep\nmodel: m.onnx\ndata: {train_images: a, train_labels: b}\n"
       "sweep: {lr: [1, 2]}\n",
@@ -156,7 +158,7 @@ Trained train_alone(Bench& bench, const std::string& rate) {
 /// Each training is that of a job of its own, and the kept model is the first of the best.
 TEST(Sweep, KeepsTheBestOfTheTrainingsThatJobsOfTheirOwnWouldGive) {
   const std::vector<std::vector<std::string>> sweeps = {
-      {"0.001", "0.1", "3"}, {"500", "0.05"}, {"0.1", "0.1"}, {"0.01", "0.02", "0.3", "900"}};
+      {"0.001", "0.1", "3"}, {"500", "0.05"}, {"0.1", "0.1000001"}, {"0.01", "0.02", "0.3", "900"}};
   std::set<uint64_t> places;
   for (const auto& rates : sweeps) {
     std::string list = "[" + rates[0];
@@ -222,9 +224,40 @@ TEST(Sweep, TellsItsMilestone) {
       EXPECT_EQ(milestone->loss, planner->output(task.tag, "loss").value());
       EXPECT_EQ(milestone->terms, 3U);
     }
-    const bool after = task.tag.round == 2 && task.tag.kind != TaskKind::lane;
-    EXPECT_EQ(planner->round_of(task.tag).has_value(), !after);
+    EXPECT_FALSE(planner->round_of(task.tag)) << "trainings have no rounds in common";
   }
+}
+
+/// Both kinds: what is told of a task must say which one it is.
+TEST(Sweep, CallsNoTwoTasksTheSame) {
+  Bench bench;
+  const std::vector<std::string> texts = {
+      sweep_text("[0.1, 0.2, 2e-1]", "  tasks: 2\n"),
+      sweep_text("[0.1, 0.2]", "  tasks: 2\n"),
+      head("train") + "train: {lr: 0.1, batch: 2, local_steps: 3, lanes: 2, rounds: 2}\n"};
+  EXPECT_FALSE(bench.job(texts[0], 1, 2).ok()) << "two names would be the same rate's";
+  for (size_t i = 1; i < texts.size(); ++i) {
+    const auto job = bench.job(texts[i], 1, 2);
+    ASSERT_TRUE(job.ok()) << job.error().message();
+    const auto planner = make_planner(*job).value();
+    std::set<std::string> names, general;
+    for (const model::Task& task : bench.run(*planner)) {
+      EXPECT_TRUE(names.insert(name_of(job->spec, task.tag)).second);
+      EXPECT_TRUE(general.insert(name_of(task.tag)).second) << name_of(task.tag);
+    }
+    EXPECT_EQ(names.size(), planner->task_count());
+  }
+  const auto job = bench.job(texts[1], 1, 1).value();
+  const auto name = [&](TaskKind kind, uint32_t round, uint32_t part) {
+    return name_of(job.spec, TaskTag{kind, round, part});
+  };
+  EXPECT_EQ(name(TaskKind::lane, 1, 0), "task 2 of rate 0.1");
+  EXPECT_EQ(name(TaskKind::evaluate, 1, 0), "evaluation 1 of rate 0.2");
+  EXPECT_EQ(name(TaskKind::sum, 0, 0), "sum of rate 0.1");
+  EXPECT_EQ(name(TaskKind::merge, 0, 0), "choice");
+  EXPECT_EQ(name(TaskKind::evaluate, 2, 0), "evaluation 1 of the choice");
+  EXPECT_EQ(name(TaskKind::sum, 2, 0), "sum of the choice");
+  EXPECT_EQ(name(TaskKind::sum, 3, 0), "sum of model 4") << "no task of this job";
 }
 
 TEST(Sweep, PlansTheSameFromAJobThatWasWrittenDown) {

@@ -1,10 +1,11 @@
-// KillPoints: one armed point, one trace file, for the whole process.
+// KillPoints: what is armed, and one trace file, for the whole process.
 #include "platform/kill_point.h"
 
 #include <fcntl.h>
 #include <signal.h>  // NOLINT(modernize-deprecated-headers): kill() is not in <csignal>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <mutex>
@@ -18,8 +19,7 @@ constexpr size_t trace_bytes_max = size_t{256} << 20;
 
 struct State {
   std::mutex mutex;
-  std::string name;
-  uint64_t left = 0;  // times until the kill; 0: not armed
+  std::map<std::string, uint64_t, std::less<>> left;  // by name: times until the kill
   Descriptor trace;
 };
 
@@ -28,9 +28,9 @@ State& state() {
   return the_only;
 }
 
-}  // namespace
+using Point = std::pair<std::string, uint64_t>;
 
-Result<void> KillPoints::arm(std::string_view word) {
+Result<Point> read_point(std::string_view word) {
   const size_t colon = word.rfind(':');
   uint64_t times = 0;
   if (colon != std::string_view::npos && colon > 0) {
@@ -46,10 +46,23 @@ Result<void> KillPoints::arm(std::string_view word) {
                   "write NAME:N, N counted from 1",
                   std::string(word));
   }
+  return Point(word.substr(0, colon), times);
+}
+
+}  // namespace
+
+Result<void> KillPoints::arm(std::string_view word) {
+  std::map<std::string, uint64_t, std::less<>> armed;
+  size_t begin = 0;
+  while (begin <= word.size()) {
+    const size_t end = std::min(word.find(',', begin), word.size());
+    const auto [name, times] = TRY(read_point(word.substr(begin, end - begin)));
+    armed[name] = times;
+    begin = end + 1;
+  }
   State& now = state();
   const std::lock_guard lock(now.mutex);
-  now.name = word.substr(0, colon);
-  now.left = times;
+  now.left = std::move(armed);
   on_ = true;
   return {};
 }
@@ -69,8 +82,7 @@ Result<void> KillPoints::trace(const std::string& path) {
 void KillPoints::stop() {
   State& now = state();
   const std::lock_guard lock(now.mutex);
-  now.name.clear();
-  now.left = 0;
+  now.left.clear();
   now.trace.close();
   on_ = false;
 }
@@ -85,7 +97,8 @@ void KillPoints::reached(std::string_view name, std::string_view detail) {
     // trace that cannot be written misses points, which its reader notices.
     (void)!::write(now.trace.number(), line.data(), line.size());
   }
-  if (now.left > 0 && now.name == point && --now.left == 0) {
+  const auto armed = now.left.find(point);
+  if (armed != now.left.end() && --armed->second == 0) {
     ::kill(::getpid(), SIGKILL);
     while (true) {
       ::pause();

@@ -15,7 +15,8 @@ namespace lockstep::platform {
 class KillPoints {
  public:
   /// `word` is "NAME:N": SIGKILL when the point NAME is reached the N-th time from now, N from 1
-  /// on. One point is armed at a time. Errors: bad_option.
+  /// on. Several, with commas between them: at whichever comes first. They replace what was armed.
+  /// Errors: bad_option.
   static Result<void> arm(std::string_view word);
   /// From now on appends one line, the point's name, to a file each time that a point is reached,
   /// before any kill. Errors: disk_full, io_failed.

@@ -33,9 +33,27 @@ TEST(KillPoint, OneThatIsNotReachedOftenEnoughDoesNothing) {
   EXPECT_EQ(read_kill_trace(folder.at("trace"))->at("a"), 10U);  // appended
 }
 
+TEST(KillPoint, OfSeveralTheFirstThatComesKills) {
+  const TestFolder folder;
+  EXPECT_EQ(TestChild("walker", {folder.path(), "never:1,b:x/y:2,a:3"}).wait(), -SIGKILL);
+  const auto counts = read_kill_trace(folder.at("trace"));
+  ASSERT_TRUE(counts.ok());
+  EXPECT_EQ(*counts, (std::map<std::string, uint64_t>{{"a", 2}, {"b:x/y", 2}}));
+}
+
 TEST(KillPoint, RefusesWhatNamesNoPoint) {
-  for (const char* word :
-       {"", "a", "a:", ":1", "a:0", "a:-1", "a:1x", "a: 1", "a:99999999999999999999"}) {
+  for (const char* word : {"",
+                           "a",
+                           "a:",
+                           ":1",
+                           "a:0",
+                           "a:-1",
+                           "a:1x",
+                           "a: 1",
+                           "a:99999999999999999999",
+                           "a:1,",
+                           ",a:1",
+                           "a:1,b"}) {
     const auto armed = KillPoints::arm(word);
     ASSERT_FALSE(armed.ok()) << word;
     EXPECT_EQ(armed.error().code, Code::bad_option);

@@ -83,6 +83,16 @@ Result<Descriptor> open_input(const std::optional<Bytes>& input) {
   return file;
 }
 
+/// A log on a disk that gets full must still be able to say so. Where this is not possible, it is
+/// silent then.
+void keep_room(int log) {
+  constexpr off_t last_words_bytes = off_t{64} << 10;
+  struct stat found = {};
+  if (::fstat(log, &found) == 0) {
+    (void)::fallocate(log, FALLOC_FL_KEEP_SIZE, found.st_size, last_words_bytes);
+  }
+}
+
 Result<Prepared> prepare(const Launch& launch) {
   Prepared made;
   if (launch.program.empty() || launch.program.front() != '/' ||
@@ -110,6 +120,7 @@ Result<Prepared> prepare(const Launch& launch) {
   if (!made.log.ok()) {
     return system_error(errno, "the log cannot be written", launch.log);
   }
+  keep_room(made.log.number());
   made.argv = pointers(made.words);
   made.envp = pointers(made.settings);
   return made;

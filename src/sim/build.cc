@@ -145,7 +145,9 @@ Result<std::unique_ptr<node::Node>> World::make_node(Machine& machine) {
   }
   const Hash salt = secret_of(0, machine.name + "/salt");
   if (machine.name.starts_with("auditor")) {
-    return dress(machine, TRY(node::Auditor::create({genesis_, identity, salt}, *machine.blobs)));
+    return dress(
+        machine,
+        TRY(node::Auditor::create({genesis_, identity, salt}, *machine.blobs, &machine.disk)));
   }
   return dress(machine,
                TRY(node::Provider::create(

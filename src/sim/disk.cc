@@ -82,6 +82,9 @@ Site site_of(DiskFaults::Owner owner, const std::vector<KeyValue::Change>& batch
             owner == DiskFaults::Owner::provider ? FaultPoint::provider_blob_before
                                                  : FaultPoint::auditor_blob_before};
   }
+  if (!batch.empty() && batch.front().key.starts_with("block/")) {
+    return {"block", FaultPoint::log_before};
+  }
   if (!batch.empty() && !batch.front().value) {
     return {"forget", FaultPoint::forget_before};
   }

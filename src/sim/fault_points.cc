@@ -64,6 +64,9 @@ constexpr std::array<const char*, fault_points> names = {
     "crash.requester.job.before",
     "crash.requester.job.torn",
     "crash.requester.job.after",
+    "crash.follower.block.before",
+    "crash.follower.block.torn",
+    "crash.follower.block.after",
 };
 
 }  // namespace

@@ -70,8 +70,11 @@ enum class FaultPoint : uint8_t {
   job_before,  // what it chose, and the owner's signature
   job_torn,
   job_after,
+  log_before,  // a block in the log of a provider or auditor
+  log_torn,
+  log_after,
 };
-inline constexpr size_t fault_points = static_cast<size_t>(FaultPoint::job_after) + 1;
+inline constexpr size_t fault_points = static_cast<size_t>(FaultPoint::log_after) + 1;
 
 /// "message.lost", "crash.provider.receipt.torn", …
 [[nodiscard]] const char* name_of(FaultPoint point);

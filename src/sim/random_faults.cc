@@ -159,6 +159,7 @@ class Drawer {
     crash.restart_ms = random_.between(1, 2000 - crash.wait_ms);
     const bool writes = crash.point != CrashPoint::now && crash.point != CrashPoint::after_send;
     if (writes && crash.who.starts_with("auditor")) {
+      crash.site = "blob";
       crash.at_ms = random_.between(1000, 5000);
     } else if (writes && crash.who.starts_with("provider")) {
       static constexpr const char* sites[] = {"", "receipt", "voucher", "forget", "blob"};

@@ -272,7 +272,7 @@ Result<void> Fields::numbers(std::string_view key,
     return {};
   }
   const YamlValue& list = value(*entry);
-  const std::string next = "write one to " + std::to_string(most) + " numbers: [0.01, 0.1]";
+  const std::string next = "write at most " + std::to_string(most) + " numbers: [0.01, 0.1]";
   if (list.kind != YamlKind::list) {
     return bad(Code::wrong_type, key, "must be a list of numbers, not " + describe(list), next);
   }
