@@ -5,8 +5,6 @@
 namespace lockstep::apps {
 namespace {
 
-namespace fs = std::filesystem;
-
 /// A mount namespace in which the test may mount: as root or in a user namespace of its own.
 class MountSpace {
  public:
@@ -16,7 +14,7 @@ class MountSpace {
     (void)run_line("unshare --user --map-root-user --mount sh -c 'echo $$ >" + file +
                    "; exec sleep 900' >/dev/null &");
     (void)wait_until([&] { return text_in(file).ends_with("\n"); }, 5000);
-    keeper_ = std::atoi(text_in(file).c_str());
+    keeper_ = static_cast<int>(std::strtol(text_in(file).c_str(), nullptr, 10));
   }
   ~MountSpace() {
     if (keeper_ > 0) {

@@ -9,7 +9,9 @@
 namespace lockstep::apps {
 namespace {
 
-volatile std::sig_atomic_t interrupted = 0;
+// A signal handler reaches nothing else.
+volatile std::sig_atomic_t interrupted =
+    0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
 
 void on_interrupt(int /*signal*/) {
   interrupted = 1;

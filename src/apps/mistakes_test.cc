@@ -267,8 +267,8 @@ TEST_F(Mistakes, AClockThatIsADayOff) {
   up();
   for (const std::string off : {"90000", "-90000"}) {
     // Sanitizers want to be loaded first, and need not be.
-    const std::string before =
-        "ASAN_OPTIONS=verify_asan_link_order=0 CLOCK_OFF=" + off + " LD_PRELOAD=" + library + " ";
+    std::string before = "ASAN_OPTIONS=verify_asan_link_order=0 CLOCK_OFF=";
+    before.append(off).append(" LD_PRELOAD=").append(library).append(" ");
     const Output refused = run("run " + job() + " --yes" + flags_, before);
     expect_told(refused, 7, {"certificate", "here it is", "date -u", "timedatectl"});
     const Output found = run("doctor --network-dir " + net_, before);

@@ -150,7 +150,7 @@ class ObserveTest : public NetworkTest {
   [[nodiscard]] std::string follow_job() const {
     const auto opened = fields_of(log_of("ledger"), "job_opened", "job");
     EXPECT_EQ(opened.size(), 1U);
-    const std::string job = opened.empty() ? std::string() : *opened.begin();
+    std::string job = opened.empty() ? std::string() : *opened.begin();
     EXPECT_EQ(job.size(), 64U);
     std::set<std::string> assigned;
     std::set<std::string> claimed;

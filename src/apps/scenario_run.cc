@@ -99,6 +99,9 @@ void take_money(sim::World& world, const std::set<std::string>& attackers, Netwo
     const auto price = model::price_of(received[id], job.terms.price_per_unit);
     out.work_received = price.ok() ? *price : Amount();
   }
+  for (const auto& [id, claim] : state.claims) {
+    out.claimed.insert(world.name_of(state.leases.at(claim.lease).owner));
+  }
   for (const auto& [id, lease] : state.leases) {
     out.audits_paid = minus(out.audits_paid, plus(lease.paid, lease.paid_void));
     const std::string name = world.name_of(lease.owner);
@@ -229,7 +232,8 @@ void ScenarioRunner::judge(const NetworkOutcome& honest, SeedOutcome& outcome) c
     failures.push_back(attack.settled ? "the job was settled" : "not settled: " + attack.error);
   }
   for (const std::string& name : expect.convicted) {
-    if (!is_convicted(name)) {
+    // Faults may keep a liar from ever telling its lie.
+    if (!is_convicted(name) && attack.claimed.contains(name)) {
       failures.push_back(name + " was not convicted");
     }
   }

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 
 #include "env/clock.h"
 #include "model/scenario.h"
@@ -17,6 +18,7 @@ struct NetworkOutcome {
   bool settled = false;
   std::string error;                   // why not
   std::vector<std::string> convicted;  // machines whose owners were slashed
+  std::set<std::string> claimed;       // machines that claimed anything
   Hash model_root;
   std::vector<std::string> broken;  // invariants
   std::map<std::string, Amount>

@@ -113,23 +113,37 @@ void end_audit(State& state, Claim& claim, AuditPhase phase) {
   touch(state, claim.job);
 }
 
+Amount kept_for_void(const State& state, const JobId& id) {
+  Amount kept;
+  for (const auto& [claim_id, claim] : state.claims) {
+    for (const Task& task : claim.tasks) {
+      const bool waits = claim.job == id && task.status == TaskStatus::voided;
+      kept = waits ? plus(kept, price_in(state.jobs.at(id), task.operations)) : kept;
+    }
+  }
+  return kept;
+}
+
 Amount pay_audit(State& state, const ClaimId& id, const std::vector<uint32_t>& tasks) {
   Claim& claim = state.claims.at(id);
   Job& job = *place_of(state, claim).job;
+  const Amount kept = kept_for_void(state, claim.job);
   Amount all;
   for (const uint32_t place : tasks) {
     const Task& task = claim.tasks[place];
-    const bool reserve = is_paid_from_reserve(task);
-    Amount& source = reserve ? job.reserve : job.audit_budget;
-    const Amount most = reserve || is_funded(state, id) ? source : Amount();
-    const Amount paid = std::min(price_in(job, task.operations), most);
-    source = minus(source, paid);
-    all = plus(all, paid);
-    if (!reserve) {
-      job.paid = plus(job.paid, paid);
-      Amount& known = state.audits[id].paid;
-      known = plus(known, paid);
+    const Amount due = price_in(job, task.operations);
+    Amount slashed;  // what the slash pays of it, when void work has its part
+    if (is_paid_from_reserve(task) && job.reserve > kept) {
+      slashed = std::min(due, minus(job.reserve, kept));
+      job.reserve = minus(job.reserve, slashed);
     }
+    const Amount paid =
+        is_funded(state, id) ? std::min(minus(due, slashed), job.audit_budget) : Amount();
+    job.audit_budget = minus(job.audit_budget, paid);
+    job.paid = plus(job.paid, paid);
+    Amount& known = state.audits[id].paid;
+    known = plus(known, paid);
+    all = plus(all, plus(slashed, paid));
   }
   if (all > Amount()) {
     const bool requester = claim.audit.auditor == job.terms.requester;
@@ -145,14 +159,31 @@ bool is_funded(const State& state, const ClaimId& id) {
   return money == state.audits.end() || money->second.funded;
 }
 
+namespace {
+
+/// Void work was claimed after audits had been given back: it comes before them.
+void take_back_audits(State& state, const JobId& id, Amount kept) {
+  Job& job = state.jobs.at(id);
+  for (auto& [claim_id, money] : state.audits) {
+    if (state.claims.at(claim_id).job != id || job.reserve >= kept) {
+      continue;
+    }
+    const Amount more = std::min({money.returned, minus(kept, job.reserve), job.audit_budget});
+    job.reserve = plus(job.reserve, more);
+    job.audit_budget = minus(job.audit_budget, more);
+    job.paid = plus(job.paid, more);
+    money.returned = minus(money.returned, more);
+  }
+}
+
+}  // namespace
+
 void return_audits(State& state, const JobId& id) {
   Job& job = state.jobs.at(id);
-  Amount kept;  // for void work that is not paid yet
-  for (const auto& [claim_id, claim] : state.claims) {
-    for (const Task& task : claim.tasks) {
-      const bool waits = claim.job == id && task.status == TaskStatus::voided;
-      kept = waits ? plus(kept, price_in(job, task.operations)) : kept;
-    }
+  const Amount kept = kept_for_void(state, id);
+  if (job.reserve < kept) {
+    take_back_audits(state, id, kept);
+    return;
   }
   for (auto& [claim_id, money] : state.audits) {
     const Claim& claim = state.claims.at(claim_id);

@@ -44,8 +44,11 @@ void end_audit(State& state, Claim& claim, AuditPhase phase);
 Amount pay_audit(State& state, const ClaimId& id, const std::vector<uint32_t>& tasks);
 /// Whether the budget had enough left for the claim's audit when it was drawn.
 [[nodiscard]] bool is_funded(const State& state, const ClaimId& id);
+/// What void work that waits for its end will take from the reserve. It comes before audits.
+[[nodiscard]] Amount kept_for_void(const State& state, const JobId& id);
 /// Audits of work that has become void are paid from the slash: what they took from the audit
-/// budget goes back there, as far as the reserve does not have to pay the void work itself.
+/// budget goes back there, as far as the reserve does not have to pay the void work itself. Where
+/// void work was claimed since, some of it is taken back.
 void return_audits(State& state, const JobId& id);
 
 }  // namespace lockstep::ledger

@@ -175,6 +175,7 @@ void spread_void(Turn& turn, const JobId& job, const std::vector<TaskId>& origin
       }
     }
   }
+  return_audits(state, job);
   if (!voided.empty()) {
     turn.events.emplace_back(TasksVoided{job, {voided.begin(), voided.end()}});
   }
@@ -188,12 +189,14 @@ void convict(Turn& turn, const DisputeKey& dispute) {
   const Amount reward = reward_challenger(state, dispute);
   drop_disputes(state, slash.leases);
   const auto condemned = condemn(turn, slash.leases);
-  close_audits(state, slash.leases);
   const Amount reserve = minus(minus(slash.amount, slash.burned), reward);
   turn.events.emplace_back(Slashed{owner, slash.amount, slash.burned, reward, reserve});
   for (const auto& [job, tasks] : condemned) {
     touch(state, job);
     spread_void(turn, job, tasks);
+  }
+  close_audits(state, slash.leases);
+  for (const auto& [job, tasks] : condemned) {
     return_audits(state, job);
   }
 }

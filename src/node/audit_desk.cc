@@ -36,6 +36,8 @@ struct Item {
   model::Task task;
   std::vector<Hash> blobs;
   std::optional<uint64_t> group, work;  // under way
+  WorkKind kind = WorkKind::execute;    // what the group is fetched for
+  uint32_t step = 0;
   uint64_t not_before_ms = 0;
   std::vector<Hash> roots;  // of its list; empty until it is computed
   Hash output_root;
@@ -102,8 +104,8 @@ struct AuditDesk::Impl {
   void look(uint64_t now_ms, const ClaimId& id);
   void look_at_all(uint64_t now_ms);
 
-  void compute(uint64_t now_ms, const Where& where);
-  void run(const Where& where, WorkKind kind, uint32_t step);
+  void compute(uint64_t now_ms, const Where& where, WorkKind kind, uint32_t step);
+  void run(const Where& where);
   void say(uint64_t now_ms, const ClaimId& id, const ledger::Audit& audit);
   void commit(uint64_t now_ms, const ClaimId& id);
   void reveal(uint64_t now_ms, const ClaimId& id);
@@ -213,6 +215,11 @@ void AuditDesk::Impl::forget_dispute(Item& item) {
     works.erase(*item.work);
     item.work.reset();
   }
+  if (item.group) {
+    blobs->forget(*item.group);
+    groups.erase(*item.group);
+    item.group.reset();
+  }
 }
 
 void AuditDesk::Impl::forget(const ClaimId& id) {
@@ -222,10 +229,6 @@ void AuditDesk::Impl::forget(const ClaimId& id) {
   }
   for (auto& [place, item] : found->second.items) {
     forget_dispute(item);
-    if (item.group) {
-      blobs->forget(*item.group);
-      groups.erase(*item.group);
-    }
   }
   cases.erase(found);
   (void)blobs->store().unpin(pin_name(id));  // where that fails, the next start does it
@@ -248,7 +251,7 @@ void AuditDesk::Impl::look(uint64_t now_ms, const ClaimId& id) {
   for (auto& [place, item] : cases.at(id).items) {
     const ledger::Dispute* dispute = own_dispute(id, place);
     if (!item.computed()) {
-      compute(now_ms, {id, place});
+      compute(now_ms, {id, place}, WorkKind::execute, 0);
     } else if (dispute != nullptr) {
       move(now_ms, {id, place}, *dispute);
     } else if (item.witness) {
@@ -269,23 +272,25 @@ void AuditDesk::Impl::look_at_all(uint64_t now_ms) {
   }
 }
 
-/// Fetches; on_ready() runs.
-void AuditDesk::Impl::compute(uint64_t now_ms, const Where& where) {
+/// Fetches; on_ready() runs. For a dispute too: what was here for the audit may have rotted since.
+void AuditDesk::Impl::compute(uint64_t now_ms, const Where& where, WorkKind kind, uint32_t step) {
   const Case& its = cases.at(where.claim);
   Item& item = cases.at(where.claim).items.at(where.place);
   if (item.group || item.work || now_ms < item.not_before_ms) {
     return;
   }
+  item.kind = kind;
+  item.step = step;
   item.group = new_id();
   groups.emplace(*item.group, where);
   blobs->fetch(now_ms, *item.group, item.blobs, its.requester);
 }
 
-void AuditDesk::Impl::run(const Where& where, WorkKind kind, uint32_t step) {
+void AuditDesk::Impl::run(const Where& where) {
   Item& item = cases.at(where.claim).items.at(where.place);
   item.work = new_id();
   works.emplace(*item.work, where);
-  effects->push_back(RunTask{*item.work, kind, item.task, step});
+  effects->push_back(RunTask{*item.work, item.kind, item.task, item.step});
 }
 
 /// The audit's next transaction, where it is this node's turn.
@@ -346,7 +351,7 @@ void AuditDesk::Impl::challenge(uint64_t now_ms, const Where& where) {
 void AuditDesk::Impl::move(uint64_t now_ms, const Where& where, const ledger::Dispute& dispute) {
   Item& item = cases.at(where.claim).items.at(where.place);
   const uint64_t question = question_move + dispute.answers;
-  if (dispute.asked || item.work || now_ms < item.not_before_ms ||
+  if (dispute.asked || item.group || item.work || now_ms < item.not_before_ms ||
       !is_due(item.said, question, now_ms)) {
     return;
   }
@@ -359,11 +364,11 @@ void AuditDesk::Impl::move(uint64_t now_ms, const Where& where, const ledger::Di
   }
   const attest::Witness::Move next = item.witness->next(dispute.kept);
   if (std::holds_alternative<attest::NeedSteps>(next)) {
-    run(where, WorkKind::steps, 0);
+    compute(now_ms, where, WorkKind::steps, 0);
     return;
   }
   if (const auto* trace = std::get_if<attest::NeedTrace>(&next)) {
-    run(where, WorkKind::trace, trace->step);
+    compute(now_ms, where, WorkKind::trace, trace->step);
     return;
   }
   item.said = Said{question, now_ms};
@@ -426,7 +431,7 @@ void AuditDesk::on_ready(uint64_t /*now_ms*/, uint64_t group) {
   Where where;
   if (Item* item = impl_->take(impl_->groups, group, where)) {
     item->group.reset();
-    impl_->run(where, WorkKind::execute, 0);
+    impl_->run(where);
   }
 }
 

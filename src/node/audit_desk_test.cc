@@ -181,6 +181,16 @@ TEST(AuditDesk, TriesAgainASecondAfterAFailure) {
   EXPECT_TRUE(world.happened<ledger::AuditAgreed>());
 }
 
+TEST(AuditDesk, FetchesAgainWhatRottedBeforeADispute) {
+  World world;
+  world.claim_tasks({4U});
+  ASSERT_TRUE(world.run_until([&] { return world.happened<ledger::DisputeOpened>(); }));
+  world.rot_blobs();
+  ASSERT_TRUE(world.run_until([&] { return world.happened<ledger::DisputeEnded>(); }));
+  EXPECT_EQ(ledger::test::find<ledger::DisputeEnded>(world.events)->ending,
+            ledger::Ending::proof_refuted);
+}
+
 TEST(AuditDesk, TakesUpAnAuditAfterARestart) {
   World world;
   world.claimant_opens_salts = false;

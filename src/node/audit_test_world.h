@@ -54,6 +54,16 @@ class World final : public test_network::NodeNetwork {
   [[nodiscard]] const PublicKey& self() const { return key_of_self_; }
   [[nodiscard]] Auditor& node() { return *node_; }
   [[nodiscard]] store::Blobs& blobs() { return own_blobs_; }
+  /// A bit of each blob that the auditor has.
+  void rot_blobs() {
+    const auto keys = own_values_.keys("blob/", "", 1000);
+    CHECK(keys.ok());
+    for (const std::string& key : *keys) {
+      Bytes bytes = own_values_.get(key).value().value();
+      bytes.back() ^= 1;
+      CHECK(own_values_.apply({{key, std::move(bytes)}}).ok());
+    }
+  }
   [[nodiscard]] Amount balance(const Party& party) const {
     return state().accounts.at(party.owner.public_key()).balance;
   }

@@ -323,7 +323,9 @@ class NodeNetwork : public Network {
     std::vector<law::Tensor> leaves;
     for (size_t i = 0; i < work.task.leaves.size(); ++i) {
       auto bytes = blobs.get(work.task.leaves[i].tensor.data);
-      CHECK(bytes.ok());  // a task runs only when its blobs are there
+      if (!bytes.ok()) {
+        return {work.id, bytes.error()};  // it has rotted since it was fetched
+      }
       leaves.push_back({program_.leaves[i].shape, std::move(bytes).value()});
     }
     CHECK(work.task.program->bytes == law::encode(program_));

@@ -97,6 +97,7 @@ class TestChild {
     std::vector<std::string> words = {"/proc/self/exe", "--role=" + role};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string& word : words) {
       pointers.push_back(word.data());
     }
