@@ -10,8 +10,8 @@ namespace lockstep::apps {
 namespace {
 
 // A signal handler reaches nothing else.
-volatile std::sig_atomic_t interrupted =
-    0;  // NOLINT(cppcoreguidelines-avoid-non-const-global-variables)
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+volatile std::sig_atomic_t interrupted = 0;
 
 void on_interrupt(int /*signal*/) {
   interrupted = 1;
