@@ -273,7 +273,9 @@ Result<ResultsTable> SweepPlanner::table() const {
   constexpr double percent = 100;
   constexpr uint32_t loss_decimals = 4;
   constexpr uint32_t percent_decimals = 2;
-  ResultsTable table{{"learning rate", "loss", "accuracy %"}, {}, TRY(output(choice, "best"))};
+  // A TRY that returns from inside of the braces would leak what was made before it.
+  const model::TensorRef best = TRY(output(choice, "best"));
+  ResultsTable table{{"learning rate", "loss", "accuracy %"}, {}, best};
   table.rows.reserve(variants());
   for (uint32_t variant = 0; variant < variants(); ++variant) {
     const Measured loss{TRY(output(trained(variant), "loss")),
